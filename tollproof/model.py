@@ -424,7 +424,8 @@ def from_json(kind: type[T], data: Any) -> T:
         ValueError: the data does not have the shape of `kind`.
     """
     try:
-        return typing.cast("T", _reader(kind)(data))
+        read: Callable[[Any], T] = _reader(typing.cast("Any", kind))
+        return read(data)
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"not a {kind.__name__}: {error}") from error
 
@@ -446,13 +447,14 @@ def _defaults(kind: type) -> tuple[tuple[str, Any], ...]:
 
 @cache
 def _reader(kind: Any) -> Callable[[Any], Any]:
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        build: Callable[..., Any] = kind
         hints = typing.get_type_hints(kind)
         readers = {name: _reader(hints[name]) for name, _ in _defaults(kind)}
 
         def read(data: Any) -> Any:
             known = {key: data[key] for key in readers if key in data}
-            return kind(**{key: readers[key](item) for key, item in known.items()})
+            return build(**{key: readers[key](item) for key, item in known.items()})
 
         return read
     origin, args = typing.get_origin(kind), typing.get_args(kind)
