@@ -163,7 +163,7 @@ def _connect(address: Address, deadline: float) -> socket.socket:
         raise _Failed(FailureKind.TLS, _text(error)) from None
     try:
         _handshake(secured, deadline)
-    except BaseException:
+    except _Failed:
         secured.close()
         raise
     return secured
