@@ -8,6 +8,7 @@ Knows the tree below and nothing else::
     │   ├── CatalogueError    checks that collide or are badly declared
     │   └── RecordError       a results file or journal that cannot be read
     ├── Undetermined          a probe told nothing: becomes an inconclusive verdict
+    ├── ResourceError         the installation lacks a folder of its own
     └── ArtefactRefused       a report was about to hold a credential
 """
 
@@ -92,6 +93,10 @@ class Undetermined(TollproofError):
         self.sentence = sentence
         self.exchanges = exchanges
         super().__init__(sentence)
+
+
+class ResourceError(TollproofError):
+    """The installation lacks a folder that belongs to it."""
 
 
 class ArtefactRefused(TollproofError):

@@ -26,7 +26,7 @@ def evaluate(spec: CheckSpec, subject: str, procedure: Callable[[], object]) -> 
     a declared check, is inconclusive: a bug proves nothing about the target.
     """
     at, started = now(), time.perf_counter()
-    verdict = _verdict(procedure)
+    verdict = verdict_of(procedure)
     return Result(
         check=spec.id,
         subject=subject,
@@ -36,7 +36,8 @@ def evaluate(spec: CheckSpec, subject: str, procedure: Callable[[], object]) -> 
     )
 
 
-def _verdict(procedure: Callable[[], object]) -> Verdict:
+def verdict_of(procedure: Callable[[], object]) -> Verdict:
+    """Run `procedure` and return its verdict, or the one its exception amounts to."""
     try:
         returned = procedure()
     except Undetermined as undetermined:

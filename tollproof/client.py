@@ -1,0 +1,531 @@
+"""The one module that talks to the target: sends probes, records exchanges.
+
+Every probe is counted against the consented budget, paced, bounded in time and size,
+redacted and handed to the journal before anybody sees it. Knows nothing of promises:
+whatever the target does comes back as an :class:`~tollproof.model.Exchange`.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from urllib.parse import urlsplit
+
+import httpcore
+import httpx
+
+from tollproof import __version__
+from tollproof.errors import Undetermined, UsageError
+from tollproof.model import (
+    Exchange,
+    Failure,
+    FailureKind,
+    Leak,
+    Reason,
+    Request,
+    Response,
+    Traffic,
+    now,
+)
+from tollproof.redaction import Redactor
+from tollproof.transport import DeadlineTransport
+from tollproof.wire import Address, Limits, send_raw
+
+#: Characters of a body that are recorded; the rest is counted, not kept.
+RECORDED_BODY = 16_384
+#: Probes without any answer in a row after which the target counts as unreachable.
+BREAKER_THRESHOLD = 3
+#: Seconds after which an unreachable target is tried again.
+BREAKER_PAUSE = 5.0
+#: Methods that RFC 9110, 9.2.1 calls safe.
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A request to send.
+
+    Attributes:
+        target: path and query exactly as they shall stand on the request line.
+        headers: in order; `Host`, `User-Agent` and framing are added when absent.
+        origin: another origin of the deployment: its plain-HTTP twin, a replica.
+        identity: whose credential it carries, in words; never the credential.
+        operation: the label of the operation it aims at.
+        raw: the whole request as bytes, for what no HTTP library sends.
+    """
+
+    method: str
+    target: str
+    headers: Headers = ()
+    body: bytes = b""
+    origin: str = ""
+    identity: str = "anonymous"
+    operation: str = ""
+    purpose: str = ""
+    raw: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """What the client may reach and how much it may ask.
+
+    Attributes:
+        origins: the deployment's origins, `scheme://host:port`; the first is the
+            base. Nothing else is ever connected to.
+        per_second: probes started a second, 0 for no pacing.
+        requests: the budget of probes, 0 for none.
+        seconds: the budget of time for the whole run, 0 for none.
+    """
+
+    origins: tuple[str, ...]
+    context: ssl.SSLContext
+    limits: Limits
+    proxy: str | None = None
+    concurrency: int = 8
+    per_second: float = 0.0
+    requests: int = 0
+    seconds: float = 0.0
+    run_id: str = ""
+
+
+@dataclass(slots=True)
+class _Account:
+    """What has been sent and received, under one lock."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    started: float = field(default_factory=time.monotonic)
+    next_start: float = 0.0
+    sent: int = 0
+    received: int = 0
+    received_bytes: int = 0
+    by_status: Counter[int] = field(default_factory=Counter)
+    silent: int = 0
+    last_failure: str = ""
+    closed_until: float = 0.0
+
+
+class Client:
+    """Sends probes to one deployment from any number of threads.
+
+    Args:
+        settings: what may be reached and how much.
+        redactor: replaces every known credential before anything is kept.
+        record: called with each exchange the moment it is complete.
+        worker: prefix of the exchange ids, unique in the run.
+    """
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        *,
+        redactor: Redactor,
+        record: Callable[[Exchange], None],
+        worker: str = "x",
+    ) -> None:
+        self.settings = settings
+        self._redactor = redactor
+        self._record = record
+        self._worker = worker
+        self._account = _Account()
+        self._pool = ThreadPoolExecutor(max_workers=settings.concurrency)
+        self._transport = DeadlineTransport(
+            context=settings.context,
+            connections=settings.concurrency + 2,
+            proxy=settings.proxy,
+        )
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the threads and close every connection."""
+        self._pool.shutdown()
+        self._transport.close()
+
+    def traffic(self) -> Traffic:
+        """Return the account so far."""
+        account = self._account
+        with account.lock:
+            return Traffic(
+                requests=account.sent,
+                responses=account.received,
+                bytes_received=account.received_bytes,
+                by_status={
+                    str(key): account.by_status[key]
+                    for key in sorted(account.by_status)
+                },
+                budget=self.settings.requests,
+            )
+
+    def send(self, probe: Probe, *, check: str = "") -> Exchange:
+        """Send a probe once and return what came back, recorded and redacted.
+
+        Raises:
+            Undetermined: the budget of requests or time is spent, or the target has
+                stopped answering altogether and is not asked again for a while.
+            ValueError: the probe's origin is not one of the deployment's.
+        """
+        origin = probe.origin or self.settings.origins[0]
+        if origin not in self.settings.origins:
+            raise ValueError(f"{origin} is not an origin of the deployment")
+        number = self._admit()
+        at, started = now(), time.perf_counter()
+        answer = self._exchange(probe, origin)
+        exchange = self._exchange_record(
+            probe, origin, answer, f"{self._worker}-{number}", at, started, check
+        )
+        self._settle(answer)
+        self._record(exchange)
+        return exchange
+
+    def send_all(
+        self, probes: Iterable[Probe], *, check: str = ""
+    ) -> tuple[Exchange, ...]:
+        """Send probes at the consented concurrency; results in the probes' order.
+
+        Raises:
+            Undetermined: as :meth:`send`, for the first probe that could not be sent.
+        """
+        ready = tuple(probes)
+        if len(ready) <= 1:
+            return tuple(self.send(probe, check=check) for probe in ready)
+        return tuple(self._pool.map(lambda probe: self.send(probe, check=check), ready))
+
+    def fetch(self, url: str, limit: int) -> str:
+        """Return a document that describes the deployment, by URL.
+
+        It is not a probe: it is neither counted nor recorded, and it may lie on another
+        host. No credential goes along and no redirect is followed.
+
+        Raises:
+            UsageError: it cannot be had; says why.
+        """
+        request = httpx.Request("GET", url, headers={"Accept": "*/*"})
+        limits = replace(
+            self.settings.limits, body_bytes=limit, decompressed_bytes=limit
+        )
+        with self._transport.deadline(limits.total):
+            try:
+                response = self._transport.handle_request(request)
+                try:
+                    body, cut = _read_body(response, "GET", limits)
+                finally:
+                    response.close()
+            except _FAILURES as error:
+                raise UsageError(f"{url}: {_failure(error).detail}") from error
+        if response.status_code != 200 or cut:
+            found = f"more than {limit} bytes" if cut else f"{response.status_code}"
+            raise UsageError(f"{url}: no document there ({found})")
+        return body.decode("utf-8", "replace")
+
+    # -- budget, pacing, breaker -----------------------------------------------------
+
+    def _admit(self) -> int:
+        """Count a probe, wait for its turn, and return its number."""
+        account, settings = self._account, self.settings
+        with account.lock:
+            clock = time.monotonic()
+            if settings.requests and account.sent >= settings.requests:
+                raise Undetermined(
+                    Reason.BUDGET,
+                    f"The budget of {settings.requests} requests is spent "
+                    "(consent.budget in the profile).",
+                )
+            if settings.seconds and clock - account.started >= settings.seconds:
+                raise Undetermined(
+                    Reason.BUDGET,
+                    f"The budget of {settings.seconds:g} seconds is spent "
+                    "(consent.budget in the profile).",
+                )
+            if clock < account.closed_until:
+                raise Undetermined(
+                    Reason.UNREACHABLE,
+                    f"The target has not answered the last {account.silent} probes "
+                    f"({account.last_failure}); it was not asked again.",
+                )
+            account.sent += 1
+            number = account.sent
+            wait = 0.0
+            if settings.per_second:
+                start = max(clock, account.next_start)
+                account.next_start = start + 1 / settings.per_second
+                wait = start - clock
+        if wait > 0:
+            time.sleep(wait)
+        return number
+
+    def _settle(self, answer: _Answer | Failure) -> None:
+        """Enter the outcome in the account; open or close the breaker."""
+        account = self._account
+        with account.lock:
+            if isinstance(answer, _Answer):
+                account.received += 1
+                account.received_bytes += len(answer.body)
+                account.by_status[answer.status] += 1
+                account.silent, account.closed_until = 0, 0.0
+            elif answer.kind in _SILENT:
+                account.silent += 1
+                account.last_failure = answer.detail
+                if account.silent >= BREAKER_THRESHOLD:
+                    account.closed_until = time.monotonic() + BREAKER_PAUSE
+
+    # -- the exchange itself ---------------------------------------------------------
+
+    def _exchange(self, probe: Probe, origin: str) -> _Answer | Failure:
+        if probe.raw is not None:
+            return self._send_raw(probe.raw, probe.method, origin)
+        answer = self._send_once(probe, origin)
+        if (
+            isinstance(answer, Failure)
+            and answer.kind is FailureKind.CLOSED
+            and probe.method in SAFE_METHODS
+        ):
+            # A kept-alive connection may close just as it is reused; asking again
+            # tells that from a target that hangs up on this very request.
+            return self._send_once(probe, origin)
+        return answer
+
+    def _send_once(self, probe: Probe, origin: str) -> _Answer | Failure:
+        limits = self.settings.limits
+        request = httpx.Request(
+            probe.method,
+            origin,
+            headers=[
+                (_bytes(name), _bytes(value)) for name, value in self._headers(probe)
+            ],
+            content=probe.body or None,
+            extensions={
+                "target": _bytes(probe.target),
+                "timeout": {
+                    "connect": limits.connect,
+                    "read": limits.total,
+                    "write": limits.total,
+                    "pool": limits.total,
+                },
+            },
+        )
+        if not probe.body and probe.method in {"POST", "PUT", "PATCH"}:
+            request.headers.setdefault("Content-Length", "0")
+        with self._transport.deadline(limits.total):
+            try:
+                response = self._transport.handle_request(request)
+                try:
+                    body, truncated = _read_body(response, probe.method, limits)
+                finally:
+                    response.close()
+            except _FAILURES as error:
+                return _failure(error)
+        return _Answer(
+            status=response.status_code,
+            headers=tuple(
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in response.headers.raw
+            ),
+            body=body,
+            truncated=truncated,
+            http_version=response.http_version,
+        )
+
+    def _send_raw(self, payload: bytes, method: str, origin: str) -> _Answer | Failure:
+        address = Address.of(origin, self.settings.context)
+        raw = send_raw(address, payload, limits=self.settings.limits, method=method)
+        if isinstance(raw, Failure):
+            return raw
+        return _Answer(
+            status=raw.status,
+            headers=raw.headers,
+            body=raw.body,
+            truncated=raw.truncated,
+            http_version=raw.http_version,
+        )
+
+    def _headers(self, probe: Probe) -> Iterator[tuple[str, str]]:
+        named = {name.lower() for name, _ in probe.headers}
+        if "user-agent" not in named:
+            yield "User-Agent", f"tollproof/{__version__}"
+        if "x-tollproof-run" not in named and self.settings.run_id:
+            yield "X-Tollproof-Run", self.settings.run_id
+        if "accept" not in named:
+            yield "Accept", "*/*"
+        if "accept-encoding" not in named:
+            yield "Accept-Encoding", "gzip, deflate"
+        yield from probe.headers
+
+    # -- recording -------------------------------------------------------------------
+
+    def _exchange_record(
+        self,
+        probe: Probe,
+        origin: str,
+        answer: _Answer | Failure,
+        id: str,
+        at: str,
+        started: float,
+        check: str,
+    ) -> Exchange:
+        seconds = round(time.perf_counter() - started, 6)
+        response, leaks = (
+            (None, ()) if isinstance(answer, Failure) else self._redacted(answer)
+        )
+        failure = answer if isinstance(answer, Failure) else None
+        return Exchange(
+            id=id,
+            at=at,
+            seconds=seconds,
+            request=self._redacted_request(probe, origin),
+            response=response,
+            failure=failure and self._redacted_failure(failure),
+            identity=probe.identity,
+            operation=probe.operation,
+            check=check,
+            purpose=probe.purpose,
+            leaks=leaks,
+        )
+
+    def _redacted_failure(self, failure: Failure) -> Failure:
+        return Failure(kind=failure.kind, detail=self._redactor.redact(failure.detail))
+
+    def _redacted_request(self, probe: Probe, origin: str) -> Request:
+        redact = self._redactor.redact
+        if probe.raw is not None:
+            text = probe.raw[:RECORDED_BODY].decode("latin-1")
+            return Request(
+                method=probe.method,
+                url=redact(origin + probe.target),
+                body=redact(text),
+                body_bytes=len(probe.raw),
+                raw=True,
+            )
+        return Request(
+            method=probe.method,
+            url=redact(origin + probe.target),
+            headers=tuple(
+                (name, redact(value)) for name, value in self._headers(probe)
+            ),
+            body=redact(probe.body.decode("utf-8", "replace"))[:RECORDED_BODY],
+            body_bytes=len(probe.body),
+        )
+
+    def _redacted(self, answer: _Answer) -> tuple[Response, tuple[Leak, ...]]:
+        headers, header_leaks = self._redactor.redact_headers(answer.headers)
+        body, body_leaks = self._redactor.scrub(
+            answer.body.decode("utf-8", "replace"), "body"
+        )
+        response = Response(
+            status=answer.status,
+            headers=headers,
+            body=body[:RECORDED_BODY],
+            body_bytes=len(answer.body),
+            truncated=answer.truncated,
+            http_version=answer.http_version,
+        )
+        return response, header_leaks + body_leaks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """A response as it arrived, before anything is redacted: never leaves here."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    truncated: bool
+    http_version: str
+
+
+_FAILURES = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+    zlib.error,
+    ssl.SSLError,
+)
+
+#: Failures that say the target is not there, not that it disliked one probe.
+_SILENT = frozenset({FailureKind.CONNECT, FailureKind.TLS, FailureKind.TIMEOUT})
+
+
+def _failure(error: BaseException) -> Failure:
+    """Name what went wrong, in the words of the library that saw it."""
+    text = str(error) or type(error).__name__
+    match error:
+        case zlib.error():
+            kind = FailureKind.DECOMPRESSION
+        case ssl.SSLError():
+            kind = FailureKind.TLS
+        case httpcore.ProxyError():
+            kind = FailureKind.PROXY
+        case httpcore.ConnectTimeout():
+            kind, text = FailureKind.CONNECT, "no connection within the time allowed"
+        case httpcore.ConnectError():
+            tls = "SSL" in text or "certificate" in text.lower()
+            kind = FailureKind.TLS if tls else FailureKind.CONNECT
+        case httpcore.TimeoutException():
+            kind, text = FailureKind.TIMEOUT, "no complete answer in the time allowed"
+        case httpcore.RemoteProtocolError() if "disconnected" in text:
+            kind = FailureKind.CLOSED
+        case httpcore.ReadError() | httpcore.WriteError():
+            kind = FailureKind.CLOSED
+        case _:
+            kind = FailureKind.PROTOCOL
+    return Failure(kind=kind, detail=text)
+
+
+def _read_body(
+    response: httpx.Response, method: str, limits: Limits
+) -> tuple[bytes, bool]:
+    """Read and decode the body within the limits; say whether it was cut."""
+    coding = response.headers.get("Content-Encoding", "").strip().lower()
+    decoder = _DECODERS[coding]() if coding in _DECODERS and method != "HEAD" else None
+    kept = bytearray()
+    read = 0
+    for chunk in response.iter_raw():
+        read += len(chunk)
+        room = limits.decompressed_bytes if decoder else limits.body_bytes
+        if decoder:
+            kept += decoder.decompress(chunk, max(room - len(kept), 1))
+        else:
+            kept += chunk
+        if len(kept) >= room or read >= limits.body_bytes:
+            return bytes(kept[:room]), True
+    return bytes(kept), False
+
+
+_DECODERS: dict[str, Callable[[], zlib._Decompress]] = {
+    "gzip": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16),
+    "x-gzip": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16),
+    "deflate": lambda: zlib.decompressobj(),
+}
+
+
+def _bytes(text: str) -> bytes:
+    """Encode header text: as latin-1 where it fits (RFC 9110, 5.5), else UTF-8."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape")
+
+
+def origin_of(url: str) -> str:
+    """Return `scheme://host[:port]` of a URL, the form the client pins."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -1,0 +1,284 @@
+"""The deployment under judgement: profile, operations, identities and a client.
+
+Knows what all checks of a run share, and what is worth asking the target only once:
+which identities work, what each operation answers a caller it must let in. Must not
+know any promise; checks judge.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
+from urllib.parse import urlsplit
+
+from tollproof.client import Client, Probe
+from tollproof.errors import Undetermined
+from tollproof.identity import Identity
+from tollproof.model import Exchange, Reason
+from tollproof.openapi import Document
+from tollproof.operations import Example, Operation, encode_query, expand
+from tollproof.profile.model import Profile
+from tollproof.profile.target import DeclaredOperation
+from tollproof.redaction import Redactor
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """Everything a run knows of its target.
+
+    Attributes:
+        operations: in the order of the document, then those of the profile.
+        document: the OpenAPI document, when there is one.
+        prefix: path before every operation's path.
+        notes: sentences for the reader of the report.
+    """
+
+    profile: Profile
+    operations: tuple[Operation, ...]
+    identities: Mapping[str, Identity]
+    client: Client
+    redactor: Redactor
+    document: Document | None = None
+    prefix: str = ""
+    seed: int = 0
+    notes: tuple[str, ...] = ()
+    _once: Once = field(default_factory=lambda: Once(), repr=False)
+
+    # -- who and what ----------------------------------------------------------------
+
+    def callers(self, operation: Operation) -> tuple[Identity, ...]:
+        """Return the live identities that are granted an operation, controls first."""
+        granted = [
+            identity
+            for identity in self.identities.values()
+            if identity.is_live and identity.may_call(operation)
+        ]
+        return tuple(
+            sorted(granted, key=lambda identity: _preference(identity, operation))
+        )
+
+    def caller(self, operation: Operation) -> Identity:
+        """Return the identity whose calls show that an operation works.
+
+        Raises:
+            Undetermined: the profile grants it to no live identity.
+        """
+        callers = self.callers(operation)
+        if not callers:
+            raise Undetermined(
+                Reason.PRECONDITION,
+                f"No live identity of the profile is granted {operation.label}, "
+                "so there is nothing to compare with.",
+            )
+        return callers[0]
+
+    def example(self, operation: Operation, identity: Identity | None) -> Example:
+        """Return a request the operation should understand, with objects it owns."""
+        owner = identity.name if identity else ""
+        return self._once.get(
+            ("example", operation.label, owner),
+            lambda: self._example(operation, identity),
+        )
+
+    def _example(self, operation: Operation, identity: Identity | None) -> Example:
+        target = self.profile.target
+        values: dict[str, object] = dict(target.parameters_for(operation.label))
+        values |= identity.owns if identity else {}
+        for declared in target.operations:
+            if declared.label == operation.label:
+                return _declared_example(operation, declared, values)
+        if self.document is None:
+            raise LookupError(f"{operation.label} is declared nowhere")
+        return self.document.example(operation, values)
+
+    def probe(
+        self, operation: Operation, identity: Identity | None, *, purpose: str = ""
+    ) -> Probe:
+        """Return the example request of an operation, as an identity or as nobody."""
+        owner = identity or next(iter(self.callers(operation)), None)
+        example = self.example(operation, owner)
+        return Probe(
+            method=operation.method,
+            target=self.prefix + example.target,
+            headers=example.headers + (identity.headers() if identity else ()),
+            body=example.body,
+            identity=identity.name if identity else "anonymous",
+            operation=operation.label,
+            purpose=purpose,
+        )
+
+    # -- asked once ------------------------------------------------------------------
+
+    def control(self, operation: Operation, check: str) -> Exchange:
+        """Show that an operation works for a caller it must let in; asked once.
+
+        Raises:
+            Undetermined: it does not, so nothing can be concluded from a refusal.
+        """
+        return self._once.get(
+            ("control", operation.label), lambda: self._control(operation, check)
+        )
+
+    def _control(self, operation: Operation, check: str) -> Exchange:
+        identity = self.caller(operation)
+        self.preflight(identity, check)
+        probe = self.probe(operation, identity, purpose="control")
+        exchange = answered(self.client.send(probe, check=check), self.profile)
+        if exchange.status >= 500 or exchange.status in (401, 403):
+            raise Undetermined(
+                Reason.PRECONDITION,
+                f"{operation.label} answers {exchange.status} even to "
+                f"{identity.name}, whom it must let in.",
+                exchange.id,
+            )
+        return exchange
+
+    def preflight(self, identity: Identity, check: str) -> Exchange:
+        """Show that a live identity is let in somewhere; asked once.
+
+        Raises:
+            Undetermined: it is not, so nothing that rests on it can be concluded.
+        """
+        return self._once.get(
+            ("preflight", identity.name), lambda: self._preflight(identity, check)
+        )
+
+    def _preflight(self, identity: Identity, check: str) -> Exchange:
+        operations = [
+            operation
+            for operation in self.operations
+            if not operation.public and identity.may_call(operation)
+        ]
+        if not self.profile.consent.writes:
+            operations = [item for item in operations if not item.changes]
+        if not operations:
+            raise Undetermined(
+                Reason.PRECONDITION,
+                f"There is no protected operation with which to show that "
+                f"{identity.name} works.",
+            )
+        refusals: list[Exchange] = []
+        for operation in sorted(operations, key=_simplicity)[:3]:
+            probe = self.probe(operation, identity, purpose="preflight")
+            exchange = answered(self.client.send(probe, check=check), self.profile)
+            if exchange.status < 300:
+                return exchange
+            refusals.append(exchange)
+        seen = ", ".join(f"{item.operation}: {item.status}" for item in refusals)
+        raise Undetermined(
+            Reason.PRECONDITION,
+            f"The identity {identity.name} should work but was let in nowhere "
+            f"({seen}); is its credential right?",
+            *(item.id for item in refusals),
+        )
+
+
+def answered(exchange: Exchange, profile: Profile) -> Exchange:
+    """Return an exchange in which the deployment itself answered.
+
+    Raises:
+        Undetermined: it did not answer, a gateway answered in its place, or the
+            caller was throttled.
+    """
+    if exchange.response is None:
+        detail = exchange.failure.detail if exchange.failure else "no answer"
+        raise Undetermined(
+            Reason.UNREACHABLE, f"The target did not answer: {detail}.", exchange.id
+        )
+    limit = profile.promises.rate_limit
+    if exchange.status == 429 or (limit and exchange.status == limit.status):
+        raise Undetermined(
+            Reason.THROTTLED,
+            f"The target throttled the probe ({exchange.status}).",
+            exchange.id,
+        )
+    if exchange.status in (502, 503, 504):
+        raise Undetermined(
+            Reason.UNREACHABLE,
+            f"A gateway answered {exchange.status} in the deployment's place.",
+            exchange.id,
+        )
+    return exchange
+
+
+def _declared_example(
+    operation: Operation, declared: DeclaredOperation, values: Mapping[str, object]
+) -> Example:
+    """Return the example request that the profile itself gives."""
+    if declared.body_text is not None:
+        body = declared.body_text.encode()
+    else:
+        body = b"" if declared.body is None else json.dumps(declared.body).encode()
+    lines = tuple(declared.headers.items())
+    if body:
+        lines += (("Content-Type", declared.content_type or "application/json"),)
+    missing = [name for name in operation.parameters if name not in values]
+    return Example(
+        path=expand(operation.path, {**dict.fromkeys(missing, "x"), **values}),
+        query=encode_query(declared.query),
+        headers=lines,
+        body=body,
+        certain=not missing,
+    )
+
+
+def prefix_of(profile: Profile, document: Document | None) -> str:
+    """Return the path before operations: the base URL's own, else the document's."""
+    own = urlsplit(profile.target.base_url).path.rstrip("/")
+    return own or (document.prefix if document else "")
+
+
+def _preference(identity: Identity, operation: Operation) -> tuple[bool, bool, bool]:
+    return (
+        "control" not in identity.declared.purpose,
+        bool(identity.limit),
+        not set(operation.parameters) <= set(identity.owns),
+    )
+
+
+def _simplicity(operation: Operation) -> tuple[bool, int, bool]:
+    return (operation.changes, len(operation.parameters), operation.method != "GET")
+
+
+@dataclass(slots=True)
+class _Slot:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    filled: bool = False
+    value: object = None
+    error: Undetermined | None = None
+
+
+class Once:
+    """Values computed once, by whichever thread asks first.
+
+    That nothing could be determined is kept too: a control that failed is not asked
+    again by the next fifty checks.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._slots: dict[Hashable, _Slot] = {}
+
+    def get(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return the value for `key`, computing it when nobody has.
+
+        Raises:
+            Undetermined: as `compute` did, the first time.
+        """
+        with self._lock:
+            slot = self._slots.setdefault(key, _Slot())
+        with slot.lock:
+            if not slot.filled:
+                try:
+                    slot.value = compute()
+                except Undetermined as undetermined:
+                    slot.error = undetermined
+                slot.filled = True
+        if slot.error is not None:
+            raise slot.error
+        return cast("T", slot.value)

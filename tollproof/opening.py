@@ -1,0 +1,216 @@
+"""From a profile to a deployment that can be probed.
+
+Knows the order of things: secrets, TLS, client, OpenAPI document, operations,
+identities. Must not judge anything. All that is wrong is raised here, before the first
+probe, so that a bad profile never sends a request.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tollproof.client import Client, ClientSettings, Probe, origin_of
+from tollproof.deployment import Deployment, prefix_of
+from tollproof.errors import Problem, ProfileError, UsageError
+from tollproof.identity import Identity, Open
+from tollproof.identity.mechanisms import mechanism_of
+from tollproof.model import Exchange, Tier
+from tollproof.openapi import (
+    DOCUMENT_LIMIT,
+    Document,
+    parse_document,
+    read_operations,
+)
+from tollproof.operations import Operation
+from tollproof.profile.model import Profile
+from tollproof.profile.secrets import resolve_all
+from tollproof.redaction import Redactor
+from tollproof.transport import tls_context
+from tollproof.wire import Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says beside the profile.
+
+    Attributes:
+        workers: processes that share the budgets of the run.
+    """
+
+    tier: Tier = Tier.GATE
+    seed: int = 0
+    run_id: str = ""
+    worker: str = "main"
+    workers: int = 1
+
+
+def open_deployment(
+    profile: Profile,
+    *,
+    options: Options,
+    environ: Mapping[str, str],
+    record: Callable[[Exchange], None],
+) -> Deployment:
+    """Resolve, read and connect everything a run needs.
+
+    Raises:
+        ProfileError: secrets that cannot be had, TLS files that cannot be read, an
+            OpenAPI document that cannot be used.
+    """
+    secrets = resolve_all(profile, environ)
+    redactor = Redactor()
+    client = Client(
+        client_settings(profile, options),
+        redactor=redactor,
+        record=record,
+        worker=options.worker,
+    )
+    document, operations, notes = _read_api(profile, client)
+    return Deployment(
+        profile=profile,
+        operations=operations,
+        identities=_identities(profile, secrets, redactor),
+        client=client,
+        redactor=redactor,
+        document=document,
+        prefix=prefix_of(profile, document),
+        seed=options.seed,
+        notes=(*profile.notes, *notes),
+    )
+
+
+def client_settings(profile: Profile, options: Options) -> ClientSettings:
+    """Return what the client may reach and ask, by the profile's consent.
+
+    Raises:
+        ProfileError: a TLS file cannot be read.
+    """
+    target, budget = profile.target, profile.consent.budget
+    share = max(options.workers, 1)
+    gate = options.tier is Tier.GATE
+    urls = [target.base_url, *target.replicas]
+    if target.http_url:
+        urls.append(target.http_url)
+    return ClientSettings(
+        origins=tuple(dict.fromkeys(origin_of(url) for url in urls)),
+        context=_context(profile),
+        limits=Limits(connect=min(target.timeout, 5.0), total=target.timeout),
+        proxy=target.proxy,
+        concurrency=max(budget.concurrency // share, 1),
+        per_second=budget.per_second / share,
+        requests=(budget.requests if gate else budget.audit_requests) // share,
+        seconds=budget.seconds if gate else 0.0,
+        run_id=options.run_id,
+    )
+
+
+def _context(profile: Profile) -> ssl.SSLContext:
+    tls = profile.target.tls
+
+    def beside(name: str | None) -> Path | None:
+        return profile.folder / name if name else None
+
+    try:
+        return tls_context(
+            verify=tls.verify,
+            ca=beside(tls.ca),
+            certificate=beside(tls.certificate),
+            key=beside(tls.key.file if tls.key else None),
+        )
+    except (OSError, ssl.SSLError) as error:
+        problem = Problem(
+            where="target.tls",
+            line=profile.lines.get(("target", "tls"), 0),
+            message=f"a file cannot be used: {error}",
+            remedy="give PEM files that exist, relative to the profile",
+        )
+        raise ProfileError(str(profile.path), [problem]) from error
+
+
+def _identities(
+    profile: Profile, secrets: Mapping[tuple[str, str], str], redactor: Redactor
+) -> dict[str, Identity]:
+    identities: dict[str, Identity] = {}
+    for name, declared in profile.identities.items():
+        own = {field: value for (who, field), value in secrets.items() if who == name}
+        mechanism = (
+            Open()
+            if declared.is_open
+            else mechanism_of(declared, own, profile=profile, redactor=redactor)
+        )
+        identities[name] = Identity(
+            declared=declared, mechanism=mechanism, redactor=redactor
+        )
+    return identities
+
+
+# -- operations ----------------------------------------------------------------------
+
+
+def _read_api(
+    profile: Profile, client: Client
+) -> tuple[Document | None, tuple[Operation, ...], tuple[str, ...]]:
+    target, source = profile.target, profile.openapi_source
+    document, notes = None, []
+    operations: dict[str, Operation] = {}
+    if source is not None:
+        try:
+            text = read_source(source, client)
+            document = read_operations(
+                parse_document(text, source), source=source, target=target
+            )
+        except UsageError as error:
+            problem = Problem(
+                where="target.openapi",
+                line=profile.lines.get(("target", "openapi"), 0),
+                message=str(error),
+                remedy="mend the document, or list operations under target.operations",
+            )
+            raise ProfileError(str(profile.path), [problem]) from error
+        operations = {item.label: item for item in document.operations}
+        notes = [
+            f"{item.label} could not be read from the OpenAPI document and is not "
+            f"judged: {item.problem}"
+            for item in document.unreadable
+        ]
+    for declared in target.operations:
+        if target.is_excluded(declared.label):
+            continue
+        has_body = declared.body is not None or declared.body_text is not None
+        kind = declared.content_type or "application/json"
+        operations[declared.label] = Operation(
+            method=declared.method,
+            path=declared.path,
+            public=target.is_public(declared.label),
+            changes=not target.is_read_only(declared.label),
+            media_type=kind if has_body else "",
+            parameters=_template_names(declared.path),
+        )
+    return document, tuple(operations.values()), tuple(notes)
+
+
+def _template_names(path: str) -> tuple[str, ...]:
+    return tuple(part.partition("}")[0] for part in path.split("{")[1:])
+
+
+def read_source(source: str, client: Client | None = None) -> str:
+    """Return the text of an OpenAPI document: a file, or a URL of the deployment.
+
+    Raises:
+        UsageError: it cannot be had; says why and what to do.
+    """
+    if urlsplit(source).scheme not in ("http", "https"):
+        try:
+            return Path(source).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{source}: cannot be read: {error}") from error
+    if client is None:
+        raise UsageError(f"{source}: no client to fetch it with")
+    return client.fetch(source, DOCUMENT_LIMIT)
+
+
+__all__ = ["Options", "Probe", "client_settings", "open_deployment", "read_source"]

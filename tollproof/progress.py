@@ -1,0 +1,154 @@
+"""What the reader sees while a run goes on: a live bar on a terminal, else lines.
+
+Knows how to draw. Must not know how results come about. Whatever a target sent is made
+inert before it is written.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.progress import (
+    Progress as Bar,
+)
+
+from tollproof.model import Outcome, Result, Run
+from tollproof.reporting.text import one_line
+
+MARKS = {
+    Outcome.FAILED: ("FAILED", "bold red"),
+    Outcome.INCONCLUSIVE: ("INCONCLUSIVE", "yellow"),
+    Outcome.PASSED: ("passed", "green"),
+    Outcome.NOT_APPLICABLE: ("not applicable", "dim"),
+}
+
+
+@dataclass(slots=True)
+class Progress:
+    """Says nothing: for pytest's own terminal, and the base of the two that speak."""
+
+    @staticmethod
+    def of(kind: str, stream: TextIO) -> Progress:
+        """Return the display asked for: `live`, `plain`, or none."""
+        match kind:
+            case "live":
+                return LiveProgress(console=Console(file=stream))
+            case "plain":
+                return PlainProgress(stream=stream)
+            case _:
+                return Progress()
+
+    def started(self, planned: int) -> None:
+        """The run begins; 0 when its size is not known."""
+
+    def finished(self, result: Result) -> None:
+        """One more result is there."""
+
+    def ended(self, run: Run) -> None:
+        """The run is complete and written."""
+
+
+@dataclass(slots=True)
+class PlainProgress(Progress):
+    """One line a suite, and one for each result that needs attention."""
+
+    stream: TextIO = sys.stdout
+    _suite: str = ""
+    _counts: Counter[Outcome] = field(default_factory=Counter)
+    _since: float = field(default_factory=time.monotonic)
+
+    def started(self, planned: int) -> None:
+        if planned:
+            self._write(f"{planned} results planned")
+
+    def finished(self, result: Result) -> None:
+        suite = result.check.partition(".")[0]
+        if suite != self._suite:
+            self._flush()
+            self._suite, self._since = suite, time.monotonic()
+        self._counts[result.verdict.outcome] += 1
+        if result.verdict.outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE):
+            word, _ = MARKS[result.verdict.outcome]
+            self._write(
+                f"  {word}  {result.check}  {one_line(result.subject)}: "
+                f"{one_line(result.verdict.summary)}"
+            )
+
+    def ended(self, run: Run) -> None:
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._suite:
+            seconds = time.monotonic() - self._since
+            tally = ", ".join(
+                f"{self._counts[outcome]} {MARKS[outcome][0].lower()}"
+                for outcome in (
+                    Outcome.PASSED,
+                    Outcome.FAILED,
+                    Outcome.INCONCLUSIVE,
+                    Outcome.NOT_APPLICABLE,
+                )
+                if self._counts[outcome]
+            )
+            self._write(f"{self._suite:<16} {tally}  ({seconds:.1f} s)")
+            self._counts.clear()
+
+    def _write(self, line: str) -> None:
+        self.stream.write(line + "\n")
+        self.stream.flush()
+
+
+@dataclass(slots=True)
+class LiveProgress(Progress):
+    """A bar that moves, above it the results that need attention."""
+
+    console: Console = field(default_factory=Console)
+    _bar: Bar | None = None
+    _task: TaskID | None = None
+    _counts: Counter[Outcome] = field(default_factory=Counter)
+
+    def started(self, planned: int) -> None:
+        self._bar = Bar(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("probing", total=planned or None)
+        self._bar.start()
+
+    def finished(self, result: Result) -> None:
+        outcome = result.verdict.outcome
+        self._counts[outcome] += 1
+        if outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE):
+            word, style = MARKS[outcome]
+            self.console.print(word, style=style, end="  ", highlight=False)
+            self.console.print(
+                f"{result.check}  {one_line(result.subject)}: "
+                f"{one_line(result.verdict.summary)}",
+                markup=False,
+                highlight=False,
+            )
+        if self._bar is not None and self._task is not None:
+            suite = result.check.partition(".")[0]
+            self._bar.update(self._task, advance=1, description=suite)
+
+    def ended(self, run: Run) -> None:
+        if self._bar is not None:
+            self._bar.stop()

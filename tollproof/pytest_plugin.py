@@ -1,0 +1,421 @@
+"""The adapter to pytest: checks become items, verdicts become outcomes.
+
+Knows pytest's public hooks and nothing of what is checked. Inert unless a profile is
+given with `--tollproof-profile`. The state of a run lives in `config.stash`; pytest's
+hooks are the only event bus.
+
+With pytest-xdist the workers probe, and the controller, when all of them are done,
+runs the checks that judge every exchange of the run, over all journals.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+
+from tollproof.declare import spec_of
+from tollproof.errors import CatalogueError, UsageError
+from tollproof.evaluate import evaluate
+from tollproof.model import (
+    CheckSpec,
+    Outcome,
+    Reason,
+    Result,
+    Severity,
+    Tier,
+    Verdict,
+    from_json,
+    now,
+    to_json,
+)
+from tollproof.plan import PASSIVE, SUBJECTS, WHOLE, Case, cases
+from tollproof.session import Judged, Session, open_session
+from tollproof.target import Target
+
+SESSION = pytest.StashKey[Session]()
+CASE = pytest.StashKey[tuple[CheckSpec, Case]]()
+RESULT = pytest.StashKey[Result]()
+
+_WORDS = {
+    Outcome.PASSED: ("passed", ".", "PASSED"),
+    Outcome.FAILED: ("failed", "F", "FAILED"),
+    Outcome.INCONCLUSIVE: ("inconclusive", "?", "INCONCLUSIVE"),
+    Outcome.NOT_APPLICABLE: ("not applicable", "-", "NOT APPLICABLE"),
+}
+_PYTEST_OUTCOME = {
+    Outcome.PASSED: "passed",
+    Outcome.FAILED: "failed",
+    Outcome.INCONCLUSIVE: "failed",
+    Outcome.NOT_APPLICABLE: "skipped",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("tollproof", "judging a deployed HTTP API")
+    add = group.addoption
+    add("--tollproof-profile", metavar="FILE", help="the profile to judge by")
+    add("--tollproof-output", metavar="DIR", help="folder for results and reports")
+    add(
+        "--tollproof-tier",
+        choices=[tier.value for tier in Tier],
+        default=Tier.GATE.value,
+        help="which checks to run (default: gate)",
+    )
+    add("--tollproof-seed", type=int, default=0, help="seed of generated probes")
+    add("--tollproof-suite", action="append", default=[], help="only this suite")
+    add("--tollproof-check", action="append", default=[], help="only this check")
+    add("--tollproof-base-url", metavar="URL", help="judge this address instead")
+    add("--tollproof-fail-on", default=Severity.INFO.value, help="lowest that counts")
+    add("--tollproof-run-id", default="", help="name of the run, else a random one")
+    add("--tollproof-command", default="pytest", help="what the report says was run")
+    add("--tollproof-progress", default="", help="plain or live: tollproof's own")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "check(id, suite, severity, tier): what a tollproof check declares of itself",
+    )
+    if not config.getoption("tollproof_profile") or config.getoption("help"):
+        return
+    try:
+        session = open_session(config.option, _worker_id(config))
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[SESSION] = session
+    if not _worker_id(config):
+        config.pluginmanager.register(_Listener(session), "tollproof-listener")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if session := config.stash.get(SESSION, None):
+        session.close()
+
+
+def _worker_id(config: pytest.Config) -> str:
+    """Return xdist's name of this process, `gw0` …, or an empty text."""
+    workerinput = getattr(config, "workerinput", None)
+    return str(workerinput["workerid"]) if workerinput else ""
+
+
+def _is_controller(config: pytest.Config) -> bool:
+    """Whether other processes run the items and this one only listens."""
+    return not _worker_id(config) and config.pluginmanager.hasplugin("dsession")
+
+
+# -- fixtures ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def target(request: pytest.FixtureRequest) -> Target:
+    """The deployment under judgement."""
+    session = request.config.stash.get(SESSION, None)
+    if session is None:
+        raise pytest.UsageError(
+            "no deployment to judge: give --tollproof-profile=FILE "
+            "(or run `tollproof gate FILE`)"
+        )
+    spec, _ = request.node.stash[CASE]
+    return session.target(spec.id)
+
+
+@pytest.fixture
+def exchange() -> None:
+    """Stands for every exchange of the run; the plugin calls such checks itself."""
+
+
+# -- collection ----------------------------------------------------------------------
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    session = metafunc.config.stash.get(SESSION, None)
+    if session is None:
+        return
+    spec = _spec(metafunc.function, metafunc.module.__name__)
+    parameters = list(inspect.signature(metafunc.function).parameters)
+    found = cases(spec, parameters, session.deployment, session.selection)
+    names = [name for name in parameters if name in SUBJECTS]
+    if names:
+        metafunc.parametrize(
+            names,
+            [tuple(case.arguments.get(name) for name in names) for case in found],
+            ids=[case.subject for case in found],
+        )
+    session.cases[spec.id] = {case.subject: case for case in found}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    session = item.config.stash.get(SESSION, None)
+    if session is None or not isinstance(item, pytest.Function):
+        return
+    spec = _spec(item.function, item.module.__name__)
+    item.stash[CASE] = (spec, _case(item, session.cases[spec.id]))
+    item.add_marker(
+        pytest.mark.check(
+            id=spec.id,
+            suite=spec.suite,
+            severity=spec.severity.value,
+            tier=spec.tier.value,
+        )
+    )
+    item.extra_keyword_matches.update({spec.id, spec.suite, *spec.aliases})
+    item.extra_keyword_matches.update(item.label for item in spec.references)
+
+
+def _case(item: pytest.Function, found: dict[str, Case]) -> Case:
+    callspec = getattr(item, "callspec", None)
+    if callspec is None:
+        return next(iter(found.values()))
+    given = {name: value for name, value in callspec.params.items() if name in SUBJECTS}
+    for case in found.values():
+        if dict(case.arguments) == given or (
+            not case.arguments and not any(given.values())
+        ):
+            break
+    else:
+        case = Case(subject=WHOLE)
+    if set(callspec.params) - set(given):
+        # The author's own parameters tell subjects apart as well.
+        return Case(
+            subject=callspec.id,
+            arguments=case.arguments,
+            inapplicable=case.inapplicable,
+            left_out=case.left_out,
+        )
+    return case
+
+
+def _spec(function: Callable[..., Any], module: str) -> CheckSpec:
+    """Return what a check declares, or what a plain test of a user's amounts to."""
+    declared = spec_of(function)
+    if declared is not None:
+        return declared
+    suite = module.rpartition(".")[2].removeprefix("test_").replace("_", "-")
+    slug = function.__name__.removeprefix("test_").replace("_", "-").lower()
+    title = inspect.cleandoc(function.__doc__ or slug.replace("-", " "))
+    return CheckSpec(
+        id=f"{suite.lower() or 'tests'}.{slug}",
+        title=title.splitlines()[0].rstrip("."),
+        severity=Severity.MEDIUM,
+        rationale=title,
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    session = config.stash.get(SESSION, None)
+    if session is None:
+        return
+    ours = [item for item in items if CASE in item.stash]
+    _refuse_collisions(ours)
+    left_out = [item for item in ours if item.stash[CASE][1].left_out]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+    session.plan_for(item.stash[CASE] for item in ours)
+    if not config.getoption("collectonly"):
+        session.write_plan()
+    gone = set(left_out)
+    if _worker_id(config):
+        gone |= {item for item in ours if _is_passive(item)}
+    if _is_controller(config):
+        gone |= {item for item in items if item not in ours or not _is_passive(item)}
+    items[:] = sorted((item for item in items if item not in gone), key=_order)
+
+
+def _order(item: pytest.Item) -> int:
+    """Preflight first: it explains; what judges the whole run last."""
+    if CASE not in item.stash:
+        return 1
+    spec, _ = item.stash[CASE]
+    return 0 if spec.suite == "preflight" else 2 if _is_passive(item) else 1
+
+
+def _is_passive(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and PASSIVE in item.fixturenames
+
+
+def _refuse_collisions(items: list[pytest.Item]) -> None:
+    owners: dict[str, Callable[..., Any]] = {}
+    for item in items:
+        if not isinstance(item, pytest.Function):
+            continue
+        spec, _ = item.stash[CASE]
+        function = inspect.unwrap(item.function)
+        for name in (spec.id, *spec.aliases):
+            owner = owners.setdefault(name, function)
+            if owner.__code__ is not function.__code__:
+                raise pytest.UsageError(
+                    str(
+                        CatalogueError(
+                            f"two checks call themselves {name!r}: "
+                            f"{_place(owner)} and {_place(function)}; rename one"
+                        )
+                    )
+                )
+
+
+def _place(function: Callable[..., Any]) -> str:
+    code = function.__code__
+    return f"{code.co_filename}:{code.co_firstlineno}"
+
+
+# -- running -------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object | None:
+    session = pyfuncitem.config.stash.get(SESSION, None)
+    if session is None or CASE not in pyfuncitem.stash:
+        return None
+    spec, case = pyfuncitem.stash[CASE]
+    if _is_passive(pyfuncitem) and not case.inapplicable:
+        session.sweep(_judges(pyfuncitem.session.items, session))
+
+    def procedure() -> object:
+        if case.inapplicable:
+            return Verdict(outcome=Outcome.NOT_APPLICABLE, summary=case.inapplicable)
+        if _is_passive(pyfuncitem):
+            return session.swept[spec.id]
+        names = inspect.signature(pyfuncitem.function).parameters
+        arguments = {name: pyfuncitem.funcargs[name] for name in names}
+        returned = pyfuncitem.obj(**arguments)
+        if returned is None and spec_of(pyfuncitem.function) is None:
+            return Verdict(outcome=Outcome.PASSED, summary="Every assertion holds.")
+        return returned
+
+    result = evaluate(spec, case.subject, procedure)
+    pyfuncitem.stash[RESULT] = session.redacted(result)
+    return True
+
+
+def _judges(items: list[pytest.Item], session: Session) -> dict[str, Judged]:
+    """Return the function of every check that judges exchanges, by check id."""
+    judges: dict[str, Judged] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and CASE in item.stash:
+            spec, case = item.stash[CASE]
+            if _is_passive(item) and not case.inapplicable:
+                judges[spec.id] = Judged(
+                    function=item.function, target=session.target(spec.id)
+                )
+    return judges
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    session = item.config.stash.get(SESSION, None)
+    if session is None or CASE not in item.stash:
+        return report
+    result = item.stash.get(RESULT, None)
+    if report.when == "teardown" or (report.when == "setup" and report.passed):
+        return report
+    if result is None:
+        result = session.redacted(_without_verdict(item, report))
+    outcome = result.verdict.outcome
+    report.outcome = _PYTEST_OUTCOME[outcome]  # type: ignore[assignment]
+    report.longrepr = _representation(result, item)
+    report.tollproof = to_json(result)  # type: ignore[attr-defined]
+    return report
+
+
+def _without_verdict(item: pytest.Item, report: pytest.TestReport) -> Result:
+    """Return the result of an item that never came to a verdict of its own."""
+    spec, case = item.stash[CASE]
+    if report.skipped:
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else "skipped"
+        verdict = Verdict(outcome=Outcome.NOT_APPLICABLE, summary=str(why))
+    else:
+        verdict = Verdict(
+            outcome=Outcome.INCONCLUSIVE,
+            reason=Reason.HARNESS,
+            summary=f"The check could not be set up: {report.longreprtext[-500:]}",
+        )
+    return Result(
+        check=spec.id,
+        subject=case.subject,
+        verdict=verdict,
+        at=now(),
+        seconds=report.duration,
+    )
+
+
+def _representation(result: Result, item: pytest.Item) -> Any:
+    verdict = result.verdict
+    if verdict.outcome is Outcome.PASSED:
+        return None
+    if verdict.outcome is Outcome.NOT_APPLICABLE:
+        path, line, _ = item.location
+        return (str(path), line or 0, verdict.summary)
+    lines = [f"{result.check} on {result.subject}: {verdict.summary}"]
+    if verdict.expected or verdict.actual:
+        lines += [f"  expected: {verdict.expected}", f"  actual:   {verdict.actual}"]
+    return "\n".join(lines)
+
+
+def pytest_report_teststatus(
+    report: pytest.CollectReport | pytest.TestReport,
+) -> tuple[str, str, str] | None:
+    data = getattr(report, "tollproof", None)
+    if data is None:
+        return None
+    return _WORDS[Outcome(data["verdict"]["outcome"])]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    state = session.config.stash.get(SESSION, None)
+    if state is not None and not _worker_id(session.config):
+        state.started(_is_controller(session.config))
+    done = yield
+    if state is None or not _is_controller(session.config):
+        return done
+    # xdist's controller collects nothing; these checks need all of the journals, so
+    # they run here, after the last worker has written its last line.
+    session.perform_collect()
+    items = session.items
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+    return done
+
+
+# -- results -------------------------------------------------------------------------
+
+
+class _Listener:
+    """Takes every result as its report arrives, from this process or from workers."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        data = getattr(report, "tollproof", None)
+        if data is not None:
+            self._session.add(from_json(Result, data))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(
+    session: pytest.Session, exitstatus: int | pytest.ExitCode
+) -> None:
+    state = session.config.stash.get(SESSION, None)
+    if state is None or _worker_id(session.config):
+        return
+    if session.config.getoption("collectonly"):
+        return
+    state.finish(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    session = config.stash.get(SESSION, None)
+    if session is None or session.run is None:
+        return
+    terminalreporter.section("tollproof")
+    terminalreporter.write_line(session.summary())

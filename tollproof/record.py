@@ -1,0 +1,224 @@
+"""The record of a run on disk: written as things happen, readable at any moment.
+
+Knows the layout of a run's folder and its format version::
+
+    DIR/plan.json            what the run set out to decide, written first
+    DIR/results.jsonl        one result a line, as they are reached
+    DIR/journal/NAME.jsonl   one exchange a line, as they happen; one file a process
+    DIR/results.json         the finished run: what every report is made from
+
+Must not know how anything in it was found out. A run that was killed leaves all but
+the last, and :func:`read_run` makes the run of what there is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tollproof.errors import ArtefactRefused, RecordError
+from tollproof.model import (
+    About,
+    Exchange,
+    Result,
+    Run,
+    Traffic,
+    from_json,
+    to_json,
+)
+from tollproof.plan import Plan, reconcile
+from tollproof.redaction import Redactor
+
+#: The version of everything written here; raised when a reader must change.
+FORMAT = 1
+
+PLAN, RESULTS, JOURNAL, RUN = "plan.json", "results.jsonl", "journal", "results.json"
+
+T = TypeVar("T")
+
+
+class Lines:
+    """An append-only file of JSON lines, safe to share between threads.
+
+    Each value is one `write` of one whole line, so a kill leaves at most the last line
+    incomplete, and readers ignore that one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        self._descriptor = os.open(path, flags, 0o600)
+        self._lock = threading.Lock()
+
+    def append(self, value: object) -> None:
+        """Write one value as one line."""
+        text = json.dumps(to_json(value), ensure_ascii=True, separators=(",", ":"))
+        with self._lock:
+            os.write(self._descriptor, text.encode() + b"\n")
+
+    def close(self) -> None:
+        """Close the file; appending after that is an error."""
+        os.close(self._descriptor)
+
+
+def read_lines(path: Path, kind: type[T]) -> Iterator[T]:
+    """Yield the values of a file of lines; an unfinished last line is passed over.
+
+    Raises:
+        RecordError: a line in the middle is not what it should be.
+    """
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith("\n"):
+                return
+            try:
+                yield from_json(kind, json.loads(line))
+            except ValueError as error:
+                raise RecordError(f"{path}:{number}: {error}") from error
+
+
+def read_journal(folder: Path) -> Iterator[Exchange]:
+    """Yield every exchange of a run, process by process, in order of recording."""
+    for path in sorted((folder / JOURNAL).glob("*.jsonl")):
+        yield from read_lines(path, Exchange)
+
+
+# -- the plan and the run ------------------------------------------------------------
+
+
+def write_plan(folder: Path, about: About, plan: Plan, redactor: Redactor) -> None:
+    """Write what the run sets out to decide; the first process to come writes it."""
+    document = {
+        "format": FORMAT,
+        "about": to_json(about),
+        "checks": to_json(plan.checks),
+        "planned": to_json(plan.planned),
+        "left_out": to_json(plan.left_out),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    write_artefact(folder / PLAN, _dump(document), redactor)
+
+
+def read_plan(folder: Path) -> Plan:
+    """Read the plan of a run.
+
+    Raises:
+        RecordError: there is none, or it cannot be read.
+    """
+    skeleton = from_json(Run, _load(folder / PLAN))
+    return Plan(
+        checks=skeleton.checks, planned=skeleton.planned, left_out=skeleton.left_out
+    )
+
+
+def write_run(folder: Path, run: Run, redactor: Redactor) -> Path:
+    """Write the finished run and return the file's path.
+
+    Raises:
+        ArtefactRefused: a credential is in it; nothing was written.
+    """
+    path = folder / RUN
+    write_artefact(path, _dump({"format": FORMAT, **to_json(run)}), redactor)
+    return path
+
+
+def write_artefact(path: Path, text: str, redactor: Redactor) -> None:
+    """Write a file of the run, unless a credential of the run is in it.
+
+    The file appears whole or not at all, and only its owner can read it.
+
+    Raises:
+        ArtefactRefused: a credential is in it, in whatever encoding.
+    """
+    leak = redactor.holds(text)
+    if leak is not None:
+        raise ArtefactRefused(
+            f"{path.name} was not written: it would have held the credential "
+            f"{leak.credential!r} ({leak.encoding})"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def read_run(source: Path) -> Run:
+    """Read a run from its folder or its `results.json`, finished or not.
+
+    Raises:
+        RecordError: there is none, or it cannot be read.
+    """
+    folder = source if source.is_dir() else source.parent
+    path = folder / RUN if source.is_dir() else source
+    if path.is_file():
+        return from_json(Run, _load(path))
+    if (folder / PLAN).is_file():
+        return _unfinished(folder)
+    raise RecordError(
+        f"{source}: no record of a run here; give the folder that was --output"
+    )
+
+
+def _unfinished(folder: Path) -> Run:
+    """Make the run of a folder whose process did not live to finish it."""
+    about = from_json(Run, _load(folder / PLAN)).about
+    results = folder / RESULTS
+    reached = tuple(read_lines(results, Result)) if results.is_file() else ()
+    plan = read_plan(folder)
+    return finish(folder, replace(about, interrupted=True), plan, reached)
+
+
+def finish(folder: Path, about: About, plan: Plan, results: Iterable[Result]) -> Run:
+    """Put a run together: every planned case once, with the evidence it refers to."""
+    reconciled = reconcile(plan, results)
+    wanted = {id for result in reconciled for id in result.verdict.exchanges}
+    evidence: list[Exchange] = []
+    traffic = Counter[str]()
+    received = 0
+    for exchange in read_journal(folder):
+        if exchange.id in wanted:
+            evidence.append(exchange)
+        traffic["requests"] += 1
+        if exchange.response is not None:
+            traffic[f"{exchange.status}"] += 1
+            received += exchange.response.body_bytes
+    requests = traffic.pop("requests", 0)
+    return Run(
+        about=about,
+        checks=plan.checks,
+        planned=plan.planned,
+        left_out=plan.left_out,
+        results=reconciled,
+        exchanges=tuple(evidence),
+        traffic=Traffic(
+            requests=requests,
+            responses=sum(traffic.values()),
+            bytes_received=received,
+            by_status=dict(sorted(traffic.items())),
+        ),
+    )
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: cannot be read: {error}") from error
+    found = data.get("format") if isinstance(data, dict) else None
+    if found != FORMAT:
+        raise RecordError(
+            f"{path}: format {found!r}; this version reads format {FORMAT}"
+        )
+    return dict(data)
+
+
+def _dump(document: object) -> str:
+    return json.dumps(document, ensure_ascii=True, indent=1) + "\n"

@@ -1,0 +1,293 @@
+"""One run in one process: what the pytest adapter holds between its hooks.
+
+Knows how plan, deployment, record and judgement come together. Must not know pytest:
+every method is called with plain values, so another driver could call them as well.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tollproof import __version__
+from tollproof.deployment import Deployment
+from tollproof.errors import UsageError
+from tollproof.judgement import with_waivers
+from tollproof.model import (
+    About,
+    CheckSpec,
+    Exchange,
+    LeftOut,
+    Planned,
+    Result,
+    Run,
+    Tier,
+    Verdict,
+    from_json,
+    now,
+    to_json,
+)
+from tollproof.opening import Options, open_deployment
+from tollproof.passive import sweep
+from tollproof.plan import Case, Plan, Selection
+from tollproof.profile.load import anchors, load_profile
+from tollproof.profile.model import Profile
+from tollproof.progress import Progress
+from tollproof.record import (
+    JOURNAL,
+    PLAN,
+    RESULTS,
+    RUN,
+    Lines,
+    finish,
+    read_journal,
+    read_plan,
+    write_artefact,
+    write_plan,
+    write_run,
+)
+from tollproof.redaction import Redactor
+from tollproof.reporting import FORMATS, terminal
+from tollproof.target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A check that judges exchanges, ready to be shown one."""
+
+    function: Callable[[Target, Exchange], Verdict]
+    target: Target
+
+    def __call__(self, exchange: Exchange) -> Verdict:
+        return self.function(self.target, exchange)
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """The state of a run in one process.
+
+    Attributes:
+        cases: every case of every check collected, by check id and subject.
+        swept: verdicts of the checks that judge exchanges, once they have.
+        run: the finished run.
+    """
+
+    profile: Profile
+    deployment: Deployment
+    selection: Selection
+    folder: Path
+    about: About
+    journal: Lines
+    progress: Progress
+    plan: Plan = field(default_factory=Plan)
+    cases: dict[str, dict[str, Case]] = field(default_factory=dict)
+    swept: Mapping[str, Verdict] = field(default_factory=dict)
+    run: Run | None = None
+    _results: list[Result] = field(default_factory=list)
+    _lines: Lines | None = None
+    _started: float = field(default_factory=time.monotonic)
+
+    @property
+    def redactor(self) -> Redactor:
+        """What stands between the run's credentials and everything that is kept."""
+        return self.deployment.redactor
+
+    def target(self, check: str) -> Target:
+        """Return the deployment as one check sees it."""
+        return Target(deployment=self.deployment, check=check)
+
+    # -- before ----------------------------------------------------------------------
+
+    def plan_for(self, items: Iterable[tuple[CheckSpec, Case]]) -> None:
+        """Take what was collected as the plan of the run."""
+        checks: dict[str, CheckSpec] = {}
+        planned: dict[Planned, None] = {}
+        left_out: dict[LeftOut, None] = {}
+        for spec, case in items:
+            checks[spec.id] = spec
+            if case.left_out:
+                entry = LeftOut(
+                    check=spec.id, subject=case.subject, reason=case.left_out
+                )
+                left_out[entry] = None
+            else:
+                planned[Planned(check=spec.id, subject=case.subject)] = None
+        self.plan = Plan(
+            checks=tuple(checks.values()),
+            planned=tuple(planned),
+            left_out=tuple(left_out),
+        )
+
+    def write_plan(self) -> None:
+        """Write the plan, unless another process of the run already has."""
+        if not (self.folder / PLAN).exists():
+            write_plan(self.folder, self.about, self.plan, self.redactor)
+
+    def started(self, elsewhere: bool) -> None:
+        """Tell the reader that the run begins; `elsewhere`: workers hold the plan."""
+        self.progress.started(0 if elsewhere else len(self.plan.planned))
+
+    # -- while it runs ---------------------------------------------------------------
+
+    def add(self, result: Result) -> None:
+        """Keep a result, on disk at once."""
+        if self._lines is None:
+            self._lines = Lines(self.folder / RESULTS)
+        self._lines.append(result)
+        self._results.append(result)
+        self.progress.finished(result)
+
+    def redacted(self, result: Result) -> Result:
+        """Return a result without any credential in any of its texts."""
+        return from_json(Result, _redact(to_json(result), self.redactor.redact))
+
+    def sweep(self, judges: Mapping[str, Judged]) -> None:
+        """Show every exchange of the run to the checks that judge them, once."""
+        if not self.swept:
+            self.swept = sweep(
+                read_journal(self.folder),
+                {name: partial(judged) for name, judged in judges.items()},
+            )
+
+    # -- after -----------------------------------------------------------------------
+
+    def finish(self, *, interrupted: bool) -> Run:
+        """Put the run together, write it and every report of it, and return it."""
+        if not self.plan.planned and (self.folder / PLAN).exists():
+            self.plan = read_plan(self.folder)
+        about = replace(self.about, ended=now(), interrupted=interrupted)
+        run = finish(self.folder, about, self.plan, self._results)
+        budget = self.deployment.client.settings.requests
+        run = replace(run, traffic=replace(run.traffic, budget=budget))
+        self.run = with_waivers(
+            run, self.profile.waivers, datetime.now().astimezone().date()
+        )
+        write_run(self.folder, self.run, self.redactor)
+        for form in FORMATS.values():
+            path = self.folder / form.file_name
+            write_artefact(path, form.render(self.run), self.redactor)
+        self.progress.ended(self.run)
+        return self.run
+
+    def summary(self) -> str:
+        """Return the run in words, for a terminal."""
+        return terminal.render(self.run, colour=False) if self.run else ""
+
+    def close(self) -> None:
+        """Close connections and files."""
+        self.deployment.client.close()
+        self.journal.close()
+        if self._lines is not None:
+            self._lines.close()
+
+
+def _redact(value: Any, redact: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [_redact(item, redact) for item in value]
+    if isinstance(value, dict):
+        return {redact(key): _redact(item, redact) for key, item in value.items()}
+    return value
+
+
+def open_session(option: Any, worker: str) -> Session:
+    """Open a run as the command line's options say.
+
+    Args:
+        option: the parsed options, `tollproof_profile` and its kin. A missing run id
+            and output folder are filled in, so that workers inherit them.
+        worker: the name of this process among several, empty when it is alone.
+
+    Raises:
+        UsageError: profile, secrets or output folder cannot be used.
+    """
+    if not __debug__:
+        raise UsageError(
+            "Python runs with -O, which takes every assertion out of a check; "
+            "run it without -O and without PYTHONOPTIMIZE"
+        )
+    profile = load_profile(
+        Path(option.tollproof_profile),
+        base_url=option.tollproof_base_url,
+        environ=os.environ,
+    )
+    tier = Tier(option.tollproof_tier)
+    option.tollproof_run_id = option.tollproof_run_id or secrets.token_hex(6)
+    if not option.tollproof_output:
+        option.tollproof_output = str(Path("reports") / "out" / option.tollproof_run_id)
+    folder = Path(option.tollproof_output)
+    if not worker:
+        _make_room(folder)
+    journal = Lines(folder / JOURNAL / f"{worker or 'main'}.jsonl")
+    deployment = open_deployment(
+        profile,
+        options=Options(
+            tier=tier,
+            seed=option.tollproof_seed,
+            run_id=option.tollproof_run_id,
+            worker=worker or "main",
+            workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+        ),
+        environ=os.environ,
+        record=journal.append,
+    )
+    return Session(
+        profile=profile,
+        deployment=deployment,
+        selection=Selection(
+            tier=tier,
+            suites=tuple(option.tollproof_suite),
+            checks=tuple(option.tollproof_check),
+        ),
+        folder=folder,
+        about=About(
+            tool=f"tollproof {__version__}",
+            run_id=option.tollproof_run_id,
+            command=option.tollproof_command,
+            deployment=profile.name,
+            base_url=profile.target.base_url,
+            environment=profile.target.environment,
+            profile=str(profile.path),
+            started=now(),
+            seed=option.tollproof_seed,
+            anchors=dict(anchors(profile)),
+            notes=deployment.notes,
+        ),
+        journal=journal,
+        progress=Progress.of(option.tollproof_progress, sys.stdout),
+    )
+
+
+def _make_room(folder: Path) -> None:
+    """Take a former run out of the folder; refuse a folder with anything else in it.
+
+    Raises:
+        UsageError: there are files in it that no run of ours has written.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: --output must be a folder")
+    written = {PLAN, RESULTS, RUN, JOURNAL, *(f.file_name for f in FORMATS.values())}
+    strange = sorted(item.name for item in folder.iterdir() if item.name not in written)
+    if strange:
+        raise UsageError(
+            f"{folder}: holds {strange[0]!r}, which is not of a run; "
+            "give --output a folder of its own"
+        )
+    for name in written:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,138 @@
+"""What a check holds in its hands: the target, to be probed.
+
+Knows how to turn a check's wish into probes and to tell a silent or throttled target
+from one that answered. Must not know how results are recorded. The only object of the
+core that suites use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from tollproof.client import Headers, Probe
+from tollproof.deployment import Deployment, answered
+from tollproof.errors import Undetermined
+from tollproof.identity import Identity
+from tollproof.model import Exchange, FailureKind
+from tollproof.operations import Operation
+from tollproof.profile.model import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The deployment, as one check sees it.
+
+    Attributes:
+        deployment: what all checks of the run share.
+        check: the id under which exchanges are recorded.
+    """
+
+    deployment: Deployment
+    check: str
+
+    @property
+    def profile(self) -> Profile:
+        """What the deployment promises."""
+        return self.deployment.profile
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """Every operation of the API, public ones included."""
+        return self.deployment.operations
+
+    @property
+    def seed(self) -> int:
+        """The run's seed: the same seed gives the same probes."""
+        return self.deployment.seed
+
+    def identities(self, *states: str) -> tuple[Identity, ...]:
+        """Return the identities in one of the given states; all without any."""
+        found = self.deployment.identities.values()
+        return tuple(item for item in found if not states or item.state in states)
+
+    def caller(self, operation: Operation) -> Identity:
+        """Return the live identity whose calls show that an operation works."""
+        return self.deployment.caller(operation)
+
+    # -- making probes ---------------------------------------------------------------
+
+    def probe(
+        self,
+        operation: Operation,
+        identity: Identity | None = None,
+        *,
+        purpose: str = "",
+    ) -> Probe:
+        """Return the operation's example request, as an identity or as nobody."""
+        return self.deployment.probe(operation, identity, purpose=purpose)
+
+    def showing(
+        self, operation: Operation, headers: Headers, *, who: str, purpose: str = ""
+    ) -> Probe:
+        """Return the operation's example request with given credential fields."""
+        bare = self.probe(operation, purpose=purpose or who)
+        return replace(bare, headers=bare.headers + headers, identity=who)
+
+    # -- sending them ----------------------------------------------------------------
+
+    def control(self, operation: Operation) -> Exchange:
+        """Show once that the operation works for a caller it must let in.
+
+        Raises:
+            Undetermined: it does not; nothing can be concluded from a refusal then.
+        """
+        return self.deployment.control(operation, self.check)
+
+    def attempt(self, probe: Probe) -> Exchange:
+        """Send a probe and return whatever came of it, silence included."""
+        return self.deployment.client.send(probe, check=self.check)
+
+    def send(self, probe: Probe) -> Exchange:
+        """Send a probe and return an exchange in which the deployment answered.
+
+        Raises:
+            Undetermined: unreachable, throttled, or the budget is spent.
+        """
+        return answered(self.attempt(probe), self.profile)
+
+    def attempt_all(self, probes: Iterable[Probe]) -> tuple[Exchange, ...]:
+        """Send probes at the consented concurrency; results in the probes' order."""
+        return self.deployment.client.send_all(probes, check=self.check)
+
+    def send_all(self, probes: Iterable[Probe]) -> tuple[Exchange, ...]:
+        """Send probes at once; all of them must be answered.
+
+        Raises:
+            Undetermined: one was not; the first such one says why.
+        """
+        exchanges = self.attempt_all(probes)
+        return tuple(answered(exchange, self.profile) for exchange in exchanges)
+
+    def refused_or_cut(self, exchange: Exchange) -> bool:
+        """Whether a malformed request was turned away by hanging up on it."""
+        failure = exchange.failure
+        return failure is not None and failure.kind in (
+            FailureKind.CLOSED,
+            FailureKind.PROTOCOL,
+        )
+
+    def let_in(
+        self, exchanges: Sequence[Exchange], control: Exchange
+    ) -> tuple[tuple[Exchange, ...], tuple[Exchange, ...]]:
+        """Sort out the exchanges that were let in, and those nobody can tell.
+
+        Let in is what got a success, or exactly the status with which the control,
+        whom the operation must let in, was answered. When even the control got an
+        error, the same error tells nothing: those come second.
+        """
+        success = [item for item in exchanges if 200 <= item.status < 300]
+        doubtful = [
+            item
+            for item in exchanges
+            if control.status >= 300 and item.status == control.status
+        ]
+        return tuple(success), tuple(doubtful)
+
+
+__all__ = ["Target", "Undetermined"]
