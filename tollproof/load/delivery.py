@@ -1,0 +1,104 @@
+"""Observations on their way from the process that made them to the one that keeps them.
+
+Locust's messages can be lost (a reconnect, a full queue) and repeated. Here pieces are
+numbered and checked, sent again until acknowledged, and kept once, in order: either
+all of them arrive or it is known which did not. Knows numbers and bytes. Must not know
+what carries the messages, nor what is in them.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+#: Pieces under way at once; the rest wait, so that no queue of Locust's overflows.
+WINDOW = 16
+#: Seconds after which a piece that nobody acknowledged is sent again.
+AGAIN = 3.0
+#: Bytes in a piece.
+PIECE = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A numbered piece of one share's observations; `number` counts from 0."""
+
+    share: int
+    number: int
+    data: bytes
+    check: int
+
+
+class Outbox:
+    """The sending end for one share."""
+
+    def __init__(self, share: int, send: Callable[[Piece], None]) -> None:
+        self.share = share
+        self.pieces = 0
+        self._send = send
+        self._waiting: deque[Piece] = deque()
+        self._under_way: OrderedDict[int, tuple[Piece, float]] = OrderedDict()
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything put in was acknowledged."""
+        return not (self._waiting or self._under_way)
+
+    def put(self, data: bytes) -> None:
+        """Take bytes over; empty ones are nothing."""
+        for start in range(0, len(data), PIECE):
+            part = data[start : start + PIECE]
+            self._waiting.append(
+                Piece(
+                    share=self.share,
+                    number=self.pieces,
+                    data=part,
+                    check=zlib.crc32(part),
+                )
+            )
+            self.pieces += 1
+
+    def acknowledge(self, number: int) -> None:
+        """Forget a piece that arrived; may be told more than once."""
+        self._under_way.pop(number, None)
+
+    def push(self, now: float) -> None:
+        """Send what may be sent at `now` (seconds of any steady clock)."""
+        for number, (piece, sent) in list(self._under_way.items()):
+            if now - sent >= AGAIN:
+                self._under_way[number] = (piece, now)
+                self._send(piece)
+        while self._waiting and len(self._under_way) < WINDOW:
+            piece = self._waiting.popleft()
+            self._under_way[piece.number] = (piece, now)
+            self._send(piece)
+
+
+class Inbox:
+    """The receiving end for one share; writes pieces to `sink` in order, each once."""
+
+    def __init__(self, share: int, sink: BinaryIO) -> None:
+        self.share = share
+        self.pieces = 0
+        self._sink = sink
+        self._early: dict[int, bytes] = {}
+
+    def take(self, piece: Piece) -> bool:
+        """Keep a piece; return whether to acknowledge it.
+
+        A damaged one is not acknowledged, nor one further ahead than a sender goes.
+        """
+        if piece.share != self.share or zlib.crc32(piece.data) != piece.check:
+            return False
+        if piece.number >= self.pieces + 2 * WINDOW:
+            return False
+        if piece.number >= self.pieces:
+            self._early[piece.number] = piece.data
+            while (data := self._early.pop(self.pieces, None)) is not None:
+                self._sink.write(data)
+                self.pieces += 1
+            self._sink.flush()
+        return True
