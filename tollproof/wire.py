@@ -256,7 +256,6 @@ def _exchange(
             _ready(sock, mask | select.POLLOUT, deadline)
             continue
         except OSError as error:
-            # A TLS peer that leaves without close_notify comes this way as well.
             return reader.end(_text(error))
         answer = reader.feed(data) if data else reader.end("")
         if answer is not None:
