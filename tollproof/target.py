@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from tollproof.client import Headers, Probe
 from tollproof.deployment import Deployment, answered
 from tollproof.errors import Undetermined
 from tollproof.identity import Identity
-from tollproof.model import Exchange, FailureKind
+from tollproof.model import Exchange, FailureKind, Reason
 from tollproof.operations import Operation
 from tollproof.profile.model import Profile
 
@@ -45,6 +46,11 @@ class Target:
     def seed(self) -> int:
         """The run's seed: the same seed gives the same probes."""
         return self.deployment.seed
+
+    @property
+    def host(self) -> str:
+        """Host and port of the deployment, as a `Host` field names them."""
+        return urlsplit(self.profile.target.base_url).netloc.rpartition("@")[2]
 
     def identities(self, *states: str) -> tuple[Identity, ...]:
         """Return the identities in one of the given states; all without any."""
@@ -109,13 +115,32 @@ class Target:
         exchanges = self.attempt_all(probes)
         return tuple(answered(exchange, self.profile) for exchange in exchanges)
 
-    def refused_or_cut(self, exchange: Exchange) -> bool:
-        """Whether a malformed request was turned away by hanging up on it."""
-        failure = exchange.failure
-        return failure is not None and failure.kind in (
-            FailureKind.CLOSED,
-            FailureKind.PROTOCOL,
+    def answers(self, probes: Iterable[Probe]) -> tuple[Exchange, ...]:
+        """Send probes that may be malformed: hanging up on one answers it too.
+
+        Raises:
+            Undetermined: the target was silent, unreachable or throttled one of them.
+        """
+        exchanges = self.attempt_all(probes)
+        return tuple(
+            item if _hung_up(item) else answered(item, self.profile)
+            for item in exchanges
         )
+
+    def must_be_refused(self, exchanges: Iterable[Exchange]) -> None:
+        """Go on only if all of these are refusals.
+
+        Raises:
+            Undetermined: one was let in; a check of its own reports that.
+        """
+        for item in exchanges:
+            if 200 <= item.status < 300:
+                raise Undetermined(
+                    Reason.PRECONDITION,
+                    f"{item.purpose or item.identity} was let in, so there is no "
+                    "refusal to judge; see the checks of who may enter.",
+                    item.id,
+                )
 
     def let_in(
         self, exchanges: Sequence[Exchange], control: Exchange
@@ -135,4 +160,9 @@ class Target:
         return tuple(success), tuple(doubtful)
 
 
-__all__ = ["Target", "Undetermined"]
+def _hung_up(exchange: Exchange) -> bool:
+    failure = exchange.failure
+    return failure is not None and failure.kind in (
+        FailureKind.CLOSED,
+        FailureKind.PROTOCOL,
+    )

@@ -1,0 +1,1 @@
+"""The checks: one folder a concern, one file a topic, one function a requirement."""

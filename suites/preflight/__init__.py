@@ -1,0 +1,1 @@
+"""Shown before anything else: the identities that should work do."""
