@@ -7,6 +7,7 @@ from the start of the run. Knows numbers. Must not know sockets, headers or verd
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -50,9 +51,11 @@ class Shot:
         follows: for a cue other than CLOCK, the number of the shot whose answers
             decide. That shot is over (answered) before this one is due.
         delay: added to the moment that the cue gives, in seconds; may be negative.
-        latest: for a cue, no request is sent later than this: a moment beyond it
-            means RETRY_AFTER is left out and RESET falls back to `at`.
-        earliest: for a cue, a moment before this counts as unreadable.
+        earliest, latest: between which the moment a cue names (before `delay` is
+            added) must lie, seconds from the start. Otherwise RETRY_AFTER is left
+            out and RESET falls back to `at`.
+        period: when above 0, a moment named before `earliest` is moved on by whole
+            periods: of a window that repeats, any edge will do.
         until_refused: when above 0, go on past `count` at the same rate, each request
             on a fresh connection, until that many refusals in a row were seen or
             `most` requests were sent.
@@ -73,13 +76,17 @@ class Shot:
     delay: float = 0.0
     earliest: float = 0.0
     latest: float = 0.0
+    period: float = 0.0
     until_refused: int = 0
     most: int = 0
 
     @property
     def ends(self) -> float:
         """When its last request is sent, at the latest that is planned."""
-        return max(self.at, self.latest) + self.seconds
+        last = self.at
+        if self.cue is not Cue.CLOCK:
+            last = max(last, self.latest + self.delay)
+        return last + self.seconds
 
     def due(self, told: float | None) -> float | None:
         """Return when to send, or None to leave the shot out.
@@ -93,8 +100,11 @@ class Shot:
         fallback = self.at if self.cue is Cue.RESET else None
         if told is None:
             return fallback
-        moment = told + self.delay
-        return moment if self.earliest <= moment <= self.latest else fallback
+        if told < self.earliest and self.period > 0:
+            told += self.period * math.ceil((self.earliest - told) / self.period)
+        if not self.earliest <= told <= self.latest:
+            return fallback
+        return told + self.delay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

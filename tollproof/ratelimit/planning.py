@@ -1,0 +1,378 @@
+"""From a promise to a schedule: the cheapest traffic that tells the algorithms apart.
+
+Four keys run at the same time, each with a question of its own; with fewer keys the
+questions wait for one another. `W` is the window, `N` what a rested key may send.
+
+===========  ======================================================  ==================
+phase        what is sent                                            what it shows
+===========  ======================================================  ==================
+cap          N and a surplus at 0; probes to 1.25 W                  over- and
+                                                                     under-admission,
+                                                                     first reopening
+edge         N/4 at 0.1 W; then, about the window's edge that Reset  fixed windows or
+             tells, 3N/4 just before and N just after                sliding; the burst
+                                                                     at the edge
+recovery     N and a surplus at 0.01 W; N/4 at 0.3 W; silence; N     buckets; full
+             and a surplus at 1.34 W                                 recovery after
+                                                                     silence
+paced        0.95 N per W for 1.2 W                                  no refusal below
+                                                                     the limit; isolation
+===========  ======================================================  ==================
+
+Each fill starts with a synchronised burst and ends with one across the limit, so that
+every fill is a trial for races from empty and at the edge. Must not know how requests
+are sent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from tollproof.ratelimit.promise import RateLimitPromise
+from tollproof.ratelimit.schedule import Cue, Phase, Schedule, Shot
+
+#: Requests still allowed when the burst across the limit starts.
+LEFT = 5
+#: Refusals that burst should see, and how many more follow on connections of their own.
+ACROSS, AFTER = 30, 15
+#: How often the limit may be exceeded while we look for how far it can be.
+FACTOR = 5
+#: Connections that an ordinary fill is spread over.
+POOL = 16
+
+
+@dataclass(slots=True, kw_only=True)
+class _Draft:
+    """Shots in the making, with what every phase needs to know."""
+
+    promise: RateLimitPromise
+    per_second: float
+    full: int = field(init=False)
+    window: float = field(init=False)
+    quick: float = field(init=False)
+    shots: list[Shot] = field(default_factory=list)
+    phases: list[Phase] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Derive the figures every phase uses."""
+        self.full = self.promise.capacity
+        self.window = self.promise.tightest.window
+        wanted = min(0.6, 0.05 * self.window)
+        self.quick = max(wanted, 4 * self.full / self.per_second)
+
+    @property
+    def pause(self) -> float:
+        """Seconds in which the answers of one shot come back before the next."""
+        return min(0.25, 0.02 * self.window)
+
+    def add(self, key: str, phase: str, at: float, count: int, **more: object) -> int:
+        """Append a shot, and return its number."""
+        number = len(self.shots)
+        if count > 0:
+            shot = Shot(number=number, key=key, phase=phase, at=at, count=count)
+            self.shots.append(replace(shot, **more))  # type: ignore[arg-type]
+        return number
+
+    def fill(
+        self,
+        key: str,
+        phase: str,
+        at: float,
+        count: int,
+        *,
+        cold: bool = True,
+        slow: float = 1.0,
+        **cue: object,
+    ) -> int:
+        """Use up `count` and go past it; return the number of the last shot.
+
+        `slow` stretches the paced part. With a cue, all shots follow the same moment
+        and `delay` in it is that of the first.
+        """
+        delay = float(cue.pop("delay", 0.0))  # type: ignore[arg-type]
+        start = at
+
+        def shot(name: str, when: float, number: int, **more: object) -> int:
+            more.update(cue)
+            if cue:
+                more["delay"] = delay + when - start
+            return self.add(key, f"{phase}.{name}", when, number, **more)
+
+        left = min(LEFT, count // 2)
+        burst = min(50, count // 4) if cold and count >= 20 else 0
+        if burst:
+            shot("cold", at, burst, connections=burst, fresh=True)
+            at += self.pause
+        body = count - left - burst
+        seconds = self.quick * slow * body / self.full
+        shot("fill", at, body, seconds=seconds, connections=POOL)
+        at += seconds + self.pause
+        surplus = max(ACROSS, math.ceil(count * self.promise.tolerance) + 5)
+        across = min(surplus, 60)
+        shot("across", at, left + across, connections=left + across, fresh=True)
+        at += self.pause
+        after = AFTER + surplus - across
+        return shot(
+            "after",
+            at,
+            after,
+            seconds=max(self.pause, self.quick * after / self.full),
+            connections=after,
+            fresh=True,
+            until_refused=AFTER,
+            most=FACTOR * self.full,
+        )
+
+    def cap(self, key: str, at: float) -> None:
+        """Fill, then probe until well after a window."""
+        self.phases.append(
+            Phase(name="cap", key=key, purpose="how many are admitted, first reopening")
+        )
+        window = self.window
+        self.fill(key, "cap", at, self.full)
+        per_window = max(9.0, min(100.0, 0.15 * self.full))
+        step = window / per_window
+        begin = self.shots[-1].ends + self.pause
+        count = int((at + 1.25 * window - begin) / step)
+        self.add(key, "cap.probe", begin, count, seconds=count * step, connections=4)
+        # Three refusals a third of a second apart, each followed when it says: a value
+        # that was rounded down or to the nearest cannot pass all three.
+        third = min(1 / 3, 0.05 * window)
+        for turn in range(3):
+            asked = self.add(key, "cap.ask", at + 0.6 * window + turn * third, 1)
+            self.add(
+                key,
+                "cap.told",
+                at + window,
+                1,
+                cue=Cue.RETRY_AFTER,
+                follows=asked,
+                delay=0.01,
+                earliest=at,
+                latest=at + 1.22 * window,
+            )
+
+    def edge(self, key: str, at: float) -> None:
+        """Spend a quarter, then the rest and a whole allowance about an edge."""
+        self.phases.append(
+            Phase(name="edge", key=key, purpose="the burst at the window's edge")
+        )
+        window, full = self.window, self.full
+        quarter = max(1, full // 4)
+        first = self.add(
+            key,
+            "edge.open",
+            at,
+            quarter,
+            seconds=self.quick * quarter / full,
+            connections=POOL,
+        )
+        before = self.quick + 4 * self.pause
+        margin = max(0.04 * window, min(1.2, 0.1 * window))
+        edge = at + window
+        cue = {
+            "cue": Cue.RESET,
+            "follows": first,
+            "earliest": at + 0.25 * window,
+            "latest": at + 1.25 * window,
+            "period": window,
+        }
+        lead = -before - margin / 2
+        self.fill(
+            key,
+            "edge.before",
+            edge + lead,
+            full - quarter,
+            cold=False,
+            delay=lead,
+            **cue,
+        )
+        count = full + 5
+        self.add(
+            key,
+            "edge.after",
+            edge + margin / 2,
+            count,
+            seconds=self.quick,
+            connections=POOL,
+            delay=margin / 2,
+            **cue,
+        )
+
+    def recovery(self, key: str, at: float) -> None:
+        """Fill, ask for a refill, be silent, fill again."""
+        self.phases.append(
+            Phase(
+                name="recovery", key=key, purpose="refill, and recovery after silence"
+            )
+        )
+        window, full = self.window, self.full
+        self.fill(key, "recovery.first", at, full)
+        batch = full // 4 + max(3, min(20, full // 3))
+        refill = self.add(
+            key,
+            "recovery.refill",
+            at + 0.29 * window,
+            batch,
+            seconds=self.quick * batch / full,
+            connections=POOL,
+        )
+        self.add(
+            key,
+            "recovery.told",
+            at + window,
+            1,
+            cue=Cue.RETRY_AFTER,
+            follows=refill,
+            delay=0.01,
+            earliest=at,
+            latest=at + 1.28 * window,
+        )
+        slow = max(1.0, 0.02 * window / self.quick)
+        self.fill(key, "recovery.again", at + 1.33 * window, full, slow=slow)
+
+    def paced(self, key: str, at: float) -> None:
+        """Stay just below the limit for longer than a window."""
+        self.phases.append(
+            Phase(name="paced", key=key, purpose="no refusal below the limit")
+        )
+        policy = self.promise.tightest
+        seconds = 1.2 * self.window
+        count = max(2, int(0.95 * policy.limit * 1.2))
+        self.add(key, "paced", at, count, seconds=seconds, connections=8)
+
+    def trial(self, key: str, at: float) -> None:
+        """One more fill, for races."""
+        self.phases.append(
+            Phase(name="trial", key=key, purpose="races from empty and at the limit")
+        )
+        self.fill(key, "trial", at, self.full)
+
+    def asked_while_shut(
+        self, key: str, at: float, names: Sequence[str], sibling: str
+    ) -> None:
+        """Ask in other ways, and as others, while a key that ran `cap` is shut."""
+        window = self.window
+        step = min(1.0, 0.2 * window / (3 * len(names) + 4))
+        moment = at + 0.35 * window
+        if sibling:
+            self.phases.append(
+                Phase(name="sharing", key=sibling, purpose="who shares an allowance")
+            )
+            self.add(sibling, "sharing", moment, 3, seconds=3 * step)
+            moment += 3 * step
+        if names:
+            self.phases.append(
+                Phase(name="evasion", key=key, purpose="requests that count apart")
+            )
+        for name in names:
+            # A plain request before and after each: only while both are refused does
+            # an admitted variant prove anything.
+            self.add(key, "evasion.control", moment, 1)
+            self.add(
+                key,
+                "evasion.variant",
+                moment + step,
+                2,
+                seconds=step,
+                connections=2,
+                fresh=True,
+                variant=name,
+            )
+            moment += 3 * step
+        if names:
+            self.add(key, "evasion.control", moment, 1)
+
+
+def plan(
+    promise: RateLimitPromise,
+    keys: Sequence[str],
+    *,
+    per_second: float = 6000.0,
+    paced: bool | None = None,
+    trials: Sequence[str] = (),
+    variants: Sequence[str] = (),
+    sibling: str = "",
+) -> Schedule:
+    """Plan a measurement.
+
+    Args:
+        promise: what to measure; with several policies, that of the shortest window.
+        keys: labels of keys with an allowance of their own each, rested, and used by
+            nobody else. Four are enough; of more, the first four are used.
+        per_second: the most that may be sent in a second, all keys together.
+        paced: whether to ask for a window just below the limit; by default where
+            there are four keys, since it takes more than a window on its own.
+        trials: further keys, each used once for a trial of races.
+        variants: names of other forms of the request, sent while the first is shut.
+        sibling: a key of the same organisation as `keys[0]`, asked while that is shut.
+
+    Raises:
+        ValueError: there is no key, or one is named twice.
+    """
+    labels = tuple(keys[:4])
+    everyone = (*labels, *trials, *((sibling,) if sibling else ()))
+    if not labels or len(set(everyone)) != len(everyone):
+        raise ValueError("a measurement needs keys, each named once")
+    draft = _Draft(promise=promise, per_second=per_second)
+    window = draft.window
+    starts = _starts(labels, with_paced=len(labels) > 3 if paced is None else paced)
+    for phase, (key, at) in starts.items():
+        getattr(draft, phase)(key, at * window)
+    for turn, key in enumerate(trials):
+        draft.trial(key, (0.03 + 0.02 * turn) * window)
+    draft.asked_while_shut(starts["cap"][0], 0.0, variants, sibling)
+    shots = tuple(draft.shots)
+    untested = []
+    if "paced" not in starts:
+        untested.append("that nothing is refused just below the limit: needs four keys")
+    if len(labels) == 1:
+        untested.append("that keys do not share an allowance: needs two keys")
+    if not sibling:
+        untested.append("who shares an allowance: needs two keys of an organisation")
+    return Schedule(
+        limit=promise.tightest.limit,
+        window=window,
+        keys=everyone,
+        phases=tuple(draft.phases),
+        shots=shots,
+        seconds=max(shot.ends for shot in shots),
+        untested=tuple(untested),
+    )
+
+
+def _starts(
+    keys: Sequence[str], *, with_paced: bool
+) -> Mapping[str, tuple[str, float]]:
+    """Say which key runs which phase when, in windows.
+
+    A key that runs a second phase rests for a window before it, where that phase
+    starts with a fill. The edge phase starts with little, and follows at once.
+    """
+    if len(keys) >= 3:
+        starts = {
+            "cap": (keys[0], 0.0),
+            "edge": (keys[1], 0.1),
+            "recovery": (keys[2], 0.01),
+        }
+        if with_paced:
+            starts["paced"] = (keys[3], 0.05) if len(keys) > 3 else (keys[0], 2.3)
+    elif len(keys) == 2:
+        starts = {
+            "cap": (keys[0], 0.0),
+            "recovery": (keys[1], 0.01),
+            "edge": (keys[0], 1.3),
+        }
+        if with_paced:
+            starts["paced"] = (keys[1], 2.45)
+    else:
+        starts = {
+            "cap": (keys[0], 0.0),
+            "recovery": (keys[0], 1.3),
+            "edge": (keys[0], 2.75),
+        }
+        if with_paced:
+            starts["paced"] = (keys[0], 5.05)
+    return starts
