@@ -3,21 +3,14 @@
 Four keys run at the same time, each with a question of its own; with fewer keys the
 questions wait for one another. `W` is the window, `N` what a rested key may send.
 
-===========  ======================================================  ==================
-phase        what is sent                                            what it shows
-===========  ======================================================  ==================
-cap          N and a surplus at 0; probes to 1.25 W                  over- and
-                                                                     under-admission,
-                                                                     first reopening
-edge         N/4 at 0.1 W; then, about the window's edge that Reset  fixed windows or
-             tells, 3N/4 just before and N just after                sliding; the burst
-                                                                     at the edge
-recovery     N and a surplus at 0.01 W; N/4 at 0.3 W; silence; N     buckets; full
-             and a surplus at 1.34 W                                 recovery after
-                                                                     silence
-paced        0.95 N per W for 1.2 W                                  no refusal below
-                                                                     the limit; isolation
-===========  ======================================================  ==================
+- `cap`: N and a surplus at 0, then probes to 1.25 W. Over- and under-admission, the
+  first reopening, whether a client that waits as told is let in.
+- `edge`: N/4 at 0.1 W; then, about the window's edge as Reset tells it, 3N/4 just
+  before and N just after. Fixed windows against sliding ones, the burst at the edge.
+- `recovery`: N and a surplus at 0.01 W; N/4 at 0.3 W; silence; N and a surplus at
+  1.33 W. Buckets refill, and what was silent for a window is admitted in full.
+- `paced`: 0.95 N per W for 1.2 W. Nothing is refused below the limit, nor on account of
+  the other keys.
 
 Each fill starts with a synchronised burst and ends with one across the limit, so that
 every fill is a trial for races from empty and at the edge. Must not know how requests
@@ -29,6 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tollproof.ratelimit.promise import RateLimitPromise
 from tollproof.ratelimit.schedule import Cue, Phase, Schedule, Shot
@@ -67,12 +61,12 @@ class _Draft:
         """Seconds in which the answers of one shot come back before the next."""
         return min(0.25, 0.02 * self.window)
 
-    def add(self, key: str, phase: str, at: float, count: int, **more: object) -> int:
+    def add(self, key: str, phase: str, at: float, count: int, **more: Any) -> int:
         """Append a shot, and return its number."""
         number = len(self.shots)
         if count > 0:
             shot = Shot(number=number, key=key, phase=phase, at=at, count=count)
-            self.shots.append(replace(shot, **more))  # type: ignore[arg-type]
+            self.shots.append(replace(shot, **more))
         return number
 
     def fill(
@@ -84,17 +78,17 @@ class _Draft:
         *,
         cold: bool = True,
         slow: float = 1.0,
-        **cue: object,
+        **cue: Any,
     ) -> int:
         """Use up `count` and go past it; return the number of the last shot.
 
         `slow` stretches the paced part. With a cue, all shots follow the same moment
         and `delay` in it is that of the first.
         """
-        delay = float(cue.pop("delay", 0.0))  # type: ignore[arg-type]
+        delay = float(cue.pop("delay", 0.0))
         start = at
 
-        def shot(name: str, when: float, number: int, **more: object) -> int:
+        def shot(name: str, when: float, number: int, **more: Any) -> int:
             more.update(cue)
             if cue:
                 more["delay"] = delay + when - start
@@ -172,7 +166,7 @@ class _Draft:
         before = self.quick + 4 * self.pause
         margin = max(0.04 * window, min(1.2, 0.1 * window))
         edge = at + window
-        cue = {
+        cue: dict[str, Any] = {
             "cue": Cue.RESET,
             "follows": first,
             "earliest": at + 0.25 * window,
