@@ -36,6 +36,8 @@ class Deployment:
         document: the OpenAPI document, when there is one.
         prefix: path before every operation's path.
         notes: sentences for the reader of the report.
+        production_consent: the command line's second consent, without which
+            production gets neither load nor key lifecycle.
     """
 
     profile: Profile
@@ -47,7 +49,13 @@ class Deployment:
     prefix: str = ""
     seed: int = 0
     notes: tuple[str, ...] = ()
+    production_consent: bool = False
     _once: Once = field(default_factory=lambda: Once(), repr=False)
+
+    @property
+    def is_production(self) -> bool:
+        """Whether the profile says so, or says nothing of the environment."""
+        return self.profile.target.environment == "production"
 
     # -- who and what ----------------------------------------------------------------
 

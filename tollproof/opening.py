@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tollproof.client import Client, ClientSettings, Probe, origin_of
+from tollproof.client import Client, ClientSettings, origin_of
 from tollproof.deployment import Deployment, prefix_of
 from tollproof.errors import Problem, ProfileError, UsageError
 from tollproof.identity import Identity, Open
@@ -46,6 +46,7 @@ class Options:
     run_id: str = ""
     worker: str = "main"
     workers: int = 1
+    production_consent: bool = False
 
 
 def open_deployment(
@@ -80,6 +81,7 @@ def open_deployment(
         prefix=prefix_of(profile, document),
         seed=options.seed,
         notes=(*profile.notes, *notes),
+        production_consent=options.production_consent,
     )
 
 
@@ -197,20 +199,28 @@ def _template_names(path: str) -> tuple[str, ...]:
     return tuple(part.partition("}")[0] for part in path.split("{")[1:])
 
 
-def read_source(source: str, client: Client | None = None) -> str:
-    """Return the text of an OpenAPI document: a file, or a URL of the deployment.
+def read_source(source: str, client: Client) -> str:
+    """Return the text of an OpenAPI document: a file, or a URL the client can reach.
 
     Raises:
         UsageError: it cannot be had; says why and what to do.
     """
-    if urlsplit(source).scheme not in ("http", "https"):
-        try:
-            return Path(source).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{source}: cannot be read: {error}") from error
-    if client is None:
-        raise UsageError(f"{source}: no client to fetch it with")
-    return client.fetch(source, DOCUMENT_LIMIT)
+    if urlsplit(source).scheme in ("http", "https"):
+        return client.fetch(source, DOCUMENT_LIMIT)
+    try:
+        return Path(source).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{source}: cannot be read: {error}") from error
 
 
-__all__ = ["Options", "Probe", "client_settings", "open_deployment", "read_source"]
+def fetch_document(source: str) -> str:
+    """Return the text of an OpenAPI document when there is no profile yet.
+
+    Raises:
+        UsageError: it cannot be had; says why and what to do.
+    """
+    settings = ClientSettings(
+        origins=(), context=tls_context(), limits=Limits(connect=5.0, total=30.0)
+    )
+    with Client(settings, redactor=Redactor(), record=lambda _: None) as client:
+        return read_source(source, client)

@@ -211,9 +211,12 @@ def _without_consent(impact: Impact, deployment: Deployment) -> str:
         Impact.LIFECYCLE: "key_lifecycle",
         Impact.LOAD: "load",
     }
-    if given[impact]:
-        return ""
-    return f"set `consent.{lines[impact]} = true` in the profile to allow it"
+    if not given[impact]:
+        return f"set `consent.{lines[impact]} = true` in the profile to allow it"
+    heavy = impact in (Impact.LOAD, Impact.LIFECYCLE)
+    if heavy and deployment.is_production and not deployment.production_consent:
+        return "the target is production; `--consent-to-production` would allow it"
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--tollproof-fail-on", default=Severity.INFO.value, help="lowest that counts")
     add("--tollproof-run-id", default="", help="name of the run, else a random one")
     add("--tollproof-command", default="pytest", help="what the report says was run")
+    add(
+        "--tollproof-consent-to-production",
+        action="store_true",
+        help="allow load and key lifecycle on a production target",
+    )
     add("--tollproof-progress", default="", help="plain or live: tollproof's own")
 
 

@@ -237,6 +237,7 @@ def open_session(option: Any, worker: str) -> Session:
             run_id=option.tollproof_run_id,
             worker=worker or "main",
             workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+            production_consent=option.tollproof_consent_to_production,
         ),
         environ=os.environ,
         record=journal.append,

@@ -1,0 +1,194 @@
+"""`gate` and `audit`: run the checks, show what came of it, exit accordingly."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tollproof import running
+from tollproof.errors import RecordError
+from tollproof.judgement import Exit, exit_code
+from tollproof.model import Severity, Tier
+from tollproof.profile.load import load_profile
+from tollproof.record import read_run
+from tollproof.reporting import FORMATS, terminal
+
+DEFAULT_OUTPUT = "tollproof-report"
+
+
+def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the arguments and options that both have."""
+    decorators = [
+        click.argument("profile", required=False, type=click.Path(dir_okay=False)),
+        click.option(
+            "--output",
+            type=click.Path(file_okay=False, path_type=Path),
+            default=DEFAULT_OUTPUT,
+            show_default=True,
+            help="Folder for results.json, junit.xml, index.html and the journal.",
+        ),
+        click.option(
+            "--suite",
+            "only",
+            multiple=True,
+            metavar="NAME|DIR",
+            help="Run only this suite; a folder adds the suites in it. Repeatable.",
+        ),
+        click.option(
+            "--check",
+            "checks",
+            multiple=True,
+            metavar="ID",
+            help="Run only this check; `*` is a wildcard. Repeatable.",
+        ),
+        click.option(
+            "--base-url",
+            metavar="URL",
+            help="Judge this address instead of the profile's. [TOLLPROOF_BASE_URL]",
+        ),
+        click.option(
+            "--fail-on",
+            type=click.Choice([item.value for item in Severity]),
+            default=Severity.INFO.value,
+            show_default=True,
+            help="The lowest severity that is not let through.",
+        ),
+        click.option(
+            "--seed",
+            type=int,
+            default=0,
+            show_default=True,
+            help="Seed of generated probes; the same seed sends the same ones.",
+        ),
+        click.option(
+            "--workers",
+            type=click.IntRange(1, 64),
+            default=1,
+            show_default=True,
+            help="Processes to spread the checks over (needs tollproof[xdist]).",
+        ),
+        click.option(
+            "--consent-to-production",
+            is_flag=True,
+            help="Allow load and key lifecycle though the target is production.",
+        ),
+    ]
+    for decorator in reversed(decorators):
+        command = decorator(command)
+    return command
+
+
+@click.command()
+@_options
+def gate(**given: Any) -> int:
+    """Judge everything that can be judged without load, waiting or rotating keys.
+
+    Meant for CI, on every deploy to staging: seconds, and a bounded number of requests.
+    Without PROFILE a reference deployment is started on loopback and judged.
+    """
+    return _judge(Tier.GATE, **given)
+
+
+@click.command()
+@_options
+def audit(**given: Any) -> int:
+    """Judge everything: the gate, and what takes load, waiting and key rotation.
+
+    Meant for before a release: about one to two rate-limit windows. Without PROFILE a
+    reference deployment is started on loopback and judged.
+    """
+    return _judge(Tier.AUDIT, **given)
+
+
+def _judge(
+    tier: Tier,
+    *,
+    profile: str | None,
+    output: Path,
+    only: tuple[str, ...],
+    checks: tuple[str, ...],
+    base_url: str | None,
+    fail_on: str,
+    seed: int,
+    workers: int,
+    consent_to_production: bool,
+) -> int:
+    with _profile(profile, base_url) as path:
+        load_profile(path, base_url=base_url, environ=os.environ)
+        request = running.Request(
+            profile=path,
+            output=output,
+            tier=tier,
+            command=f"tollproof {tier}",
+            only=only,
+            checks=checks,
+            base_url=base_url,
+            fail_on=Severity(fail_on),
+            seed=seed,
+            progress=_progress(),
+            workers=workers,
+            production_consent=consent_to_production,
+        )
+        code = running.run(request)
+    return _conclude(code, output, Severity(fail_on))
+
+
+def _conclude(code: int, output: Path, fail_on: Severity) -> int:
+    """Show what the record says and return the exit code."""
+    if code == 4:
+        return Exit.USAGE
+    try:
+        run = read_run(output)
+    except RecordError as error:
+        click.echo(f"tollproof: {error}", err=True)
+        return Exit.UNDETERMINED
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    click.echo(terminal.render(run, width=_width(), colour=colour))
+    click.echo(f"Report: {(output / FORMATS['html'].file_name).resolve()}")
+    return running.worst(code, exit_code(run, fail_on))
+
+
+def _progress() -> str:
+    return (
+        "live" if sys.stdout.isatty() and os.environ.get("TERM") != "dumb" else "plain"
+    )
+
+
+def _width() -> int:
+    try:
+        return os.get_terminal_size().columns if sys.stdout.isatty() else 100
+    except OSError:
+        return 100
+
+
+@contextmanager
+def _profile(given: str | None, base_url: str | None) -> Iterator[Path]:
+    """Give the profile to judge by; without one, that of a deployment of our own."""
+    if given is not None:
+        if not Path(given).is_file():
+            raise click.UsageError(
+                f"{given}: no such profile; `tollproof init` writes a first one"
+            )
+        yield Path(given)
+        return
+    if base_url is not None:
+        raise click.UsageError("--base-url needs a PROFILE to judge it by")
+    from tollproof.reference.launch import serving
+
+    with (
+        tempfile.TemporaryDirectory(prefix="tollproof-") as folder,
+        serving("sparkient") as deployment,
+    ):
+        path = deployment.write_profile(Path(folder) / "profile.toml")
+        click.echo(
+            "No profile given: judging a reference deployment of our own "
+            f"at {deployment.base_url}"
+        )
+        yield path

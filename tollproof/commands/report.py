@@ -1,0 +1,74 @@
+"""`report`: every report again from the record of a run, finished or not."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from tollproof.judgement import exit_code
+from tollproof.model import Severity
+from tollproof.record import read_run, write_artefact
+from tollproof.redaction import Redactor
+from tollproof.reporting import FORMATS, html, terminal
+
+
+@click.command()
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([*FORMATS, "terminal"]),
+    help="Print this one to standard output instead of writing all of them.",
+)
+@click.option(
+    "--compare",
+    type=click.Path(exists=True, path_type=Path),
+    help="A former run: the HTML report then says what was fixed and what is new.",
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write to; that of the run by default.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice([item.value for item in Severity]),
+    default=Severity.INFO.value,
+    show_default=True,
+)
+def report(
+    source: Path,
+    form: str | None,
+    compare: Path | None,
+    output: Path | None,
+    fail_on: str,
+) -> int:
+    """Make the reports of a run again. SOURCE is its folder or its results.json.
+
+    A run that was killed can be reported on too: what it did not decide is
+    inconclusive. The exit code is that of the run.
+    """
+    run = read_run(source)
+    previous = read_run(compare) if compare else None
+    if form == "terminal":
+        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        click.echo(terminal.render(run, colour=colour))
+    elif form == "html":
+        click.echo(html.render(run, previous=previous))
+    elif form is not None:
+        click.echo(FORMATS[form].render(run))
+    else:
+        folder = output or (source if source.is_dir() else source.parent)
+        for name, made in FORMATS.items():
+            text = (
+                html.render(run, previous=previous)
+                if name == "html"
+                else made.render(run)
+            )
+            # The record was redacted when it was written; no credential is known here.
+            write_artefact(folder / made.file_name, text, Redactor())
+            click.echo(folder / made.file_name)
+    return exit_code(run, Severity(fail_on))

@@ -1,0 +1,184 @@
+"""Runs the checks: pytest in a process of its own, out of reach of user settings.
+
+Knows how pytest is called. Must not judge: the record that the run leaves says what
+came of it. A user's pytest.ini, conftest or plugin can then not change a verdict, and
+what a suite imports cannot meet what this process has imported.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tollproof.errors import UsageError
+from tollproof.judgement import Exit
+from tollproof.model import Severity, Tier
+from tollproof.resources import bundled
+
+#: The entry-point group under which a package offers suites of its own: the value
+#: names a package whose folder holds `test_*.py` files.
+SUITES_GROUP = "tollproof.suites"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the command line asks for.
+
+    Attributes:
+        only: names of suites, or folders with further suites.
+        progress: `live`, `plain` or empty.
+        workers: processes to spread the checks over; 1 for none but one.
+    """
+
+    profile: Path
+    output: Path
+    tier: Tier
+    command: str
+    only: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    base_url: str | None = None
+    fail_on: Severity = Severity.INFO
+    seed: int = 0
+    progress: str = ""
+    workers: int = 1
+    production_consent: bool = False
+
+
+def run(request: Request, environ: Mapping[str, str] | None = None) -> int:
+    """Run the checks and return pytest's exit code; Ctrl-C ends them in good order.
+
+    Raises:
+        UsageError: a suite that was asked for does not exist.
+    """
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
+        command(request),
+        env={**(os.environ if environ is None else environ), **_ENVIRONMENT},
+    )
+    with _forwarding(process):
+        return process.wait()
+
+
+#: An interpreter switch would take the assertions out of a user's checks.
+_ENVIRONMENT = {"PYTHONOPTIMIZE": "", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
+
+
+def command(request: Request) -> list[str]:
+    """Return the command line of the hermetic pytest.
+
+    Raises:
+        UsageError: a suite that was asked for does not exist.
+    """
+    names = tuple(item for item in request.only if not Path(item).is_dir())
+    own = bundled("suites")
+    known = suite_names()
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"there is no suite {name!r}, nor a folder of that name; "
+                f"the suites are {', '.join(sorted(known))}"
+            )
+    options = {
+        "profile": str(request.profile),
+        "output": str(request.output),
+        "tier": request.tier.value,
+        "seed": str(request.seed),
+        "fail-on": request.fail_on.value,
+        "command": request.command,
+        "progress": request.progress,
+        "base-url": request.base_url or "",
+    }
+    arguments = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--disable-plugin-autoload",
+        "-p",
+        "tollproof.pytest_plugin",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        os.devnull,
+        f"--rootdir={own}",
+        f"--confcutdir={own}",
+        "--import-mode=importlib",
+        *([] if not request.progress else ["-p", "no:terminal"]),
+    ]
+    if request.workers > 1:
+        arguments += ["-p", "xdist.plugin", f"--numprocesses={request.workers}"]
+    arguments += [
+        f"--tollproof-{key}={value}" for key, value in options.items() if value
+    ]
+    arguments += [f"--tollproof-suite={name}" for name in names]
+    arguments += [f"--tollproof-check={name}" for name in request.checks]
+    if request.production_consent:
+        arguments.append("--tollproof-consent-to-production")
+    return [*arguments, *(str(path) for path in suite_folders(request.only))]
+
+
+def suite_folders(only: Sequence[str] = ()) -> tuple[Path, ...]:
+    """Return every folder with suites: ours, installed ones, and those named."""
+    named = [Path(item).resolve() for item in only if Path(item).is_dir()]
+    return (bundled("suites"), *_installed_suites(), *named)
+
+
+def _installed_suites() -> tuple[Path, ...]:
+    folders = []
+    for entry in importlib.metadata.entry_points(group=SUITES_GROUP):
+        spec = importlib.util.find_spec(entry.value)
+        places = list(spec.submodule_search_locations or ()) if spec else []
+        if not places:
+            raise UsageError(
+                f"the suite {entry.name!r} names {entry.value!r}, which is no package"
+            )
+        folders.append(Path(places[0]))
+    return tuple(folders)
+
+
+def suite_names() -> frozenset[str]:
+    """Return the names of all suites that are installed."""
+    return frozenset(
+        path.name
+        for folder in (bundled("suites"), *_installed_suites())
+        for path in folder.iterdir()
+        if path.is_dir() and any(path.glob("test_*.py"))
+    )
+
+
+class _forwarding:
+    """While the child runs, what would end us ends it first, and it ends in order."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def __enter__(self) -> None:
+        # The terminal sends Ctrl-C to both of us; the child writes its record and
+        # ends, and we only wait for that.
+        self._interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._terminate = signal.signal(
+            signal.SIGTERM, lambda *_: self._process.send_signal(signal.SIGINT)
+        )
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._interrupt)
+        signal.signal(signal.SIGTERM, self._terminate)
+
+
+def worst(code: int, judged: Exit) -> Exit:
+    """Reconcile pytest's exit code with the judgement of the record it left.
+
+    pytest knows things the record cannot: that it never came to collect, for one.
+    """
+    if code == 4:
+        return Exit.USAGE
+    if code == 2 and judged is not Exit.FAILED:
+        return Exit.INTERRUPTED
+    if code not in (0, 1, 2, 5) and judged is Exit.PASSED:
+        return Exit.UNDETERMINED
+    return judged
