@@ -1,13 +1,12 @@
 """The profile's JSON Schema, for editors and for naming the keys that exist.
 
-Knows how to derive it from the models. `python -m tollproof.profile.schema` prints it;
-what it prints is `profiles/profile.schema.json`.
+Knows how to derive it from the models. `python -m tollproof.profile` prints it; what
+it prints is `profiles/profile.schema.json`.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -23,7 +22,7 @@ def profile_schema() -> dict[str, Any]:
     schema = Profile.model_json_schema(by_alias=True)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **_one_line(schema),
+        **_tidy(schema),
         "title": TITLE,
     }
 
@@ -91,20 +90,22 @@ def _search(
             yield from _search(items, key, dotted, depth + 1)
 
 
-def _one_line(value: Any) -> Any:
-    """Join descriptions that the source wraps over several lines."""
-    if isinstance(value, dict):
-        return {
-            key: " ".join(item.split())
-            if key == "description" and isinstance(item, str)
-            else _one_line(item)
-            for key, item in value.items()
-            if not (key == "title" and isinstance(item, str))
-        }
+def _tidy(value: Any) -> Any:
+    """Join wrapped descriptions, drop derived titles, and null, which TOML has not."""
     if isinstance(value, list):
-        return [_one_line(item) for item in value]
-    return value
-
-
-if __name__ == "__main__":
-    sys.stdout.write(schema_text())
+        return [_tidy(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    tidy = {
+        key: " ".join(item.split())
+        if key == "description" and isinstance(item, str)
+        else _tidy(item)
+        for key, item in value.items()
+        if not (key == "title" and isinstance(item, str))
+        and not (key == "default" and item is None)
+    }
+    choices = [item for item in tidy.get("anyOf", ()) if item != {"type": "null"}]
+    if len(choices) == 1:
+        del tidy["anyOf"]
+        return {**choices[0], **tidy}
+    return {**tidy, "anyOf": choices} if choices else tidy
