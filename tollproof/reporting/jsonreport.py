@@ -24,10 +24,11 @@ from typing import Any
 from tollproof.model import Run, to_json
 from tollproof.reporting.text import plain_json
 
-__all__ = ["SCHEMA_ID", "VERSION", "render", "schema", "schema_text"]
+__all__ = ["FORMAT", "SCHEMA_ID", "render", "schema", "schema_text"]
 
 SCHEMA_ID = "urn:tollproof:results:1"
-VERSION = 1
+#: The version of the format, as :mod:`tollproof.record` writes it.
+FORMAT = 1
 
 
 def render(run: Run) -> str:
@@ -36,7 +37,7 @@ def render(run: Run) -> str:
     Figures that JSON has no word for (not-a-number, the infinities) become text, and
     lone surrogates are spelt out: every strict parser can read the file.
     """
-    body = {"$schema": SCHEMA_ID, "version": VERSION, **to_json(run)}
+    body = {"format": FORMAT, **to_json(run)}
     return json.dumps(plain_json(body), indent=1, allow_nan=False) + "\n"
 
 
@@ -49,8 +50,7 @@ def schema() -> dict[str, Any]:
     definitions: dict[str, Any] = {}
     run = _object(Run, definitions)
     run["properties"] = {
-        "$schema": {"type": "string"},
-        "version": {"const": VERSION, "description": "version of this format"},
+        "format": {"const": FORMAT, "description": "version of this format"},
         **run["properties"],
     }
     return {
