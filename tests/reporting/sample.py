@@ -182,9 +182,9 @@ def sample_run() -> Run:
                 operation,
                 Verdict(
                     outcome=Outcome.FAILED,
-                    summary="The operation answered 200 to a request without a credential.",
+                    summary="It answered 200 to a request without a credential.",
                     expected="401 Unauthorized",
-                    actual='200 OK with 2 projects: [{"id": "p_81", "name": "Orbit"}, …]',
+                    actual='200 OK: [{"id": "p_81", "name": "Orbit"}, …]',
                 ),
                 _get(
                     "/api/v1/projects",
@@ -298,7 +298,7 @@ def sample_run() -> Run:
         "alpha",
         Verdict(
             outcome=Outcome.PASSED,
-            summary="Old and new key worked all through the overlap; no request was lost.",
+            summary="Both keys worked all through the overlap; no request was lost.",
             measurements={
                 "requests": 1840,
                 "lost": 0,

@@ -59,7 +59,11 @@ def compare(run: Run, former: Run) -> Comparison:
             then[key] = case.state
     cases = summarise(run).cases
     present = {case.key for case in cases}
-    new, still, fixed, unclear, lost = [], [], [], [], []
+    new: list[Case] = []
+    still: list[Case] = []
+    fixed: list[Case] = []
+    unclear: list[Case] = []
+    lost: list[Case] = []
     for case in cases:
         before = then.get(case.key)
         if case.state in _BROKEN:

@@ -8,6 +8,7 @@ belongs to a clause because it cites it, and for no other reason.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -120,6 +121,11 @@ class View:
         return tuple(clause for clause in self.clauses if clause.checks)
 
     @property
+    def testable(self) -> int:
+        """How many of the clauses listed show from outside, at least in part."""
+        return sum(clause.scope is not Scope.OUTSIDE for clause in self.clauses)
+
+    @property
     def untestable(self) -> int:
         """How many clauses of the standard do not show from outside at all."""
         listed = sum(clause.scope is Scope.OUTSIDE for clause in self.clauses)
@@ -182,7 +188,9 @@ def _view(data: Mapping[str, Any], citing: Citing) -> View:
             )
         )
     if data["standard"] == "RFC":
-        sections += _unmapped_rfcs({part["section"] for part in data["sections"]}, citing)
+        sections += _unmapped_rfcs(
+            {part["section"] for part in data["sections"]}, citing
+        )
     return View(
         key=data["standard"],
         title=data["title"],
@@ -201,9 +209,7 @@ def _bare(clause: str) -> dict[str, Any]:
     return {"clause": clause, "title": "", "level": 0, "scope": "tested", "note": ""}
 
 
-def _clause(
-    standard: str, item: Mapping[str, Any], url: str, citing: Citing
-) -> Clause:
+def _clause(standard: str, item: Mapping[str, Any], url: str, citing: Citing) -> Clause:
     reference, groups = citing.get((standard, item["clause"]), (None, ()))
     label = Reference(standard=standard, clause=item["clause"], title="", url="").label
     return Clause(
@@ -264,9 +270,9 @@ def _cited_section(standard: str, citing: Citing) -> Section:
 
 
 def _order(label: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort `9.2` before `9.10`: numbers by value, other words by spelling."""
-    words = label.replace("-", ".").replace(":", ".").replace("§", ".").split(".")
+    """Sort `9.2` before `9.10`: runs of digits by value, other runs by spelling."""
+    runs = re.findall(r"[0-9]{1,9}|[^0-9]+", label)
     return tuple(
-        (0, int(word), "") if word.isascii() and word.isdigit() and len(word) < 9 else (1, 0, word)
-        for word in words
+        (0, int(run), "") if run[0].isascii() and run.isdigit() else (1, 0, run)
+        for run in runs
     )

@@ -36,9 +36,10 @@ def curl(request: Request, *, limit: int = 8_000) -> str:
         words.append("--head")
     elif request.method != ("POST" if request.body else "GET"):
         words += ["--request", request.method]
+    host = request.url.partition("://")[2].partition("/")[0]
     notes = ["sent byte by byte; curl may put it right"] if request.raw else []
     for name, value in request.headers:
-        if name.lower() in _OWN:
+        if name.lower() in _OWN or (name.lower(), value) == ("host", host):
             continue
         if not _TOKEN.fullmatch(name) or "\x00" in value:
             notes.append("without a header that curl cannot send")

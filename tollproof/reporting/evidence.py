@@ -106,8 +106,8 @@ def _exhibit(exchange: Exchange, anchor: str) -> Exhibit:
         curl=curl(exchange.request),
         leaks=tuple(
             f"{'the whole' if leak.complete else 'a telling part'} of "
-            f"{clip(one_line(leak.credential), 80)}, {clip(one_line(leak.encoding), 40)}"
-            f", in {clip(one_line(leak.place), 80)}"
+            f"{clip(one_line(leak.credential), 80)}, "
+            f"{clip(one_line(leak.encoding), 40)}, in {clip(one_line(leak.place), 80)}"
             for leak in exchange.leaks[:10]
         ),
     )

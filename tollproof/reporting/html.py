@@ -18,7 +18,7 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from tollproof.model import Run, Severity
 from tollproof.reporting import compliance
@@ -73,27 +73,31 @@ def render(run: Run, *, previous: Run | None = None) -> str:
         for group in (*failed, *unsure, *waived)
         for case in group.cases[:MAX_CARDS]
     }
-    page = _environment().get_template("report.html.j2").render(
-        run=run,
-        about=run.about,
-        summary=summary,
-        comparison=compare(run, previous) if previous else None,
-        failed=failed,
-        unsure=unsure,
-        waived=waived,
-        inapplicable=grouped(summary.of(State.NOT_APPLICABLE)),
-        suites=_suites(listed),
-        unlisted=len(summary.cases) - len(listed),
-        measured=_measured(listed),
-        views=compliance.views(run),
-        evidence=lay_out(listed, run.exchanges),
-        shown=shown,
-        cards=cards,
-        room=room,
-        style=Markup(style),  # noqa: S704 - our own file
-        style_hash=Markup(_hash(style)),  # noqa: S704 - base64
-        script=Markup(script),  # noqa: S704 - our own file
-        script_hash=Markup(_hash(script)),  # noqa: S704 - base64
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            run=run,
+            about=run.about,
+            summary=summary,
+            comparison=compare(run, previous) if previous else None,
+            failed=failed,
+            unsure=unsure,
+            waived=waived,
+            inapplicable=grouped(summary.of(State.NOT_APPLICABLE)),
+            suites=_suites(listed),
+            unlisted=len(summary.cases) - len(listed),
+            measured=_measured(listed),
+            views=compliance.views(run),
+            evidence=lay_out(listed, run.exchanges),
+            shown=shown,
+            cards=cards,
+            room=room,
+            style=Markup(style),  # noqa: S704 - our own file
+            style_hash=Markup(_hash(style)),  # noqa: S704 - base64
+            script=Markup(script),  # noqa: S704 - our own file
+            script_hash=Markup(_hash(script)),  # noqa: S704 - base64
+        )
     )
     return page + "\n"
 
@@ -179,6 +183,7 @@ def _environment() -> Environment:
         "figures": _figures,
         "glyph": _GLYPH.__getitem__,
         "moment": _moment,
+        "prose": _prose,
         "web": _web,
     }
     environment.globals |= {
@@ -198,8 +203,20 @@ def _inert(value: Any) -> Any:
     return visible(value)
 
 
+def _prose(text: str) -> Markup:
+    """Return a sentence with what stands between backticks set as code."""
+    parts = visible(text).split("`")
+    if len(parts) % 2 == 0:  # a backtick without a partner is only a backtick
+        return escape("`".join(parts))
+    code = Markup("<code>{}</code>")
+    return Markup("").join(
+        code.format(part) if place % 2 and part else part
+        for place, part in enumerate(parts)
+    )
+
+
 def _web(url: str) -> str:
-    """Return the URL where it is a plain web address, else nothing: `javascript:` …"""
+    """Return the URL where it is a plain web address, else nothing."""
     plain = re.fullmatch(r"https?://[\w.-]+(:\d+)?(/[\x21-\x7e]*)?", url, re.ASCII)
     return url if plain else ""
 

@@ -34,9 +34,11 @@ def render(run: Run) -> str:
         root.append(_suite(run, suite, cases, names))
     _count(root, summary, len(run.problems))
     ET.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(
-        root, encoding="unicode"
-    ) + "\n"
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        + ET.tostring(root, encoding="unicode")
+        + "\n"
+    )
 
 
 def _suite(
@@ -49,9 +51,7 @@ def _suite(
         tests=str(len(cases)),
         failures=str(states.count(State.FAILED)),
         errors=str(states.count(State.INCONCLUSIVE)),
-        skipped=str(
-            states.count(State.NOT_APPLICABLE) + states.count(State.WAIVED)
-        ),
+        skipped=str(states.count(State.NOT_APPLICABLE) + states.count(State.WAIVED)),
         time=_seconds(case.result.seconds for case in cases),
         timestamp=one_line(clip(min(case.result.at for case in cases), _LINE)),
     )

@@ -61,9 +61,7 @@ def render(run: Run, *, previous: Run | None = None, limit: int = LIMIT) -> str:
     return "\n\n".join(kept) + "\n"
 
 
-def _blocks(
-    run: Run, summary: Summary, comparison: Comparison | None
-) -> Iterator[str]:
+def _blocks(run: Run, summary: Summary, comparison: Comparison | None) -> Iterator[str]:
     about = run.about
     yield f"## {_MARK[summary.decision]} {_e(summary.headline)}"
     yield (
@@ -85,9 +83,14 @@ def _blocks(
         yield from _tables(
             ("check", "subject", "reason", "why"),
             (
-                (_code(case.spec.id), _code(case.result.subject),
-                 _e(case.verdict.reason or ""), _e(clip(case.verdict.summary, 400)))
-                for group in unsure for case in group.cases
+                (
+                    _code(case.spec.id),
+                    _code(case.result.subject),
+                    _e(case.verdict.reason or ""),
+                    _e(clip(case.verdict.summary, 400)),
+                )
+                for group in unsure
+                for case in group.cases
             ),
         )
     waived = summary.of(State.WAIVED)
@@ -103,8 +106,14 @@ def _blocks(
         yield "<details><summary>Not tested, and why</summary>"
         yield from _tables(
             ("check", "subject", "why"),
-            ((_code(item.check), _code(item.subject or "all"),
-              _e(clip(item.reason, 400))) for item in run.left_out),
+            (
+                (
+                    _code(item.check),
+                    _code(item.subject or "all"),
+                    _e(clip(item.reason, 400)),
+                )
+                for item in run.left_out
+            ),
         )
         yield "</details>"
 
@@ -145,8 +154,9 @@ def _failure(group: Group) -> str:
         "",
     ]
     for case in group.cases[:10]:
-        lines.append(f"- {_code(case.result.subject)}: "
-                     f"{_e(clip(case.verdict.summary, 500))}")
+        lines.append(
+            f"- {_code(case.result.subject)}: {_e(clip(case.verdict.summary, 500))}"
+        )
         if case.verdict.expected or case.verdict.actual:
             lines.append(f"  - expected: {_code(case.verdict.expected)}")
             lines.append(f"  - actual: {_code(case.verdict.actual)}")
@@ -155,8 +165,11 @@ def _failure(group: Group) -> str:
     if spec.remediation:
         lines += ["", f"Remedy: {_e(clip(spec.remediation, 1_000))}"]
     if spec.references:
-        lines += ["", "See " + ", ".join(_e(clip(item.label, 100))
-                                        for item in spec.references[:12])]
+        lines += [
+            "",
+            "See "
+            + ", ".join(_e(clip(item.label, 100)) for item in spec.references[:12]),
+        ]
     return "\n".join(lines)
 
 
@@ -177,7 +190,7 @@ def _suites(summary: Summary) -> str:
         row[case.state] += 1
     rows = [
         "| " + " | ".join([_code(suite), *(f"{row[s]:,}" for s in State)]) + " |"
-        for suite, row in list(sorted(suites.items()))[:200]
+        for suite, row in sorted(suites.items())[:200]
     ]
     head = "| suite | " + " | ".join(state.label for state in State) + " |"
     return "\n".join([head, "| --- |" + " --: |" * len(State), *rows])

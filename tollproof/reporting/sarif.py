@@ -162,8 +162,11 @@ def _result(run: Run, case: Case, index: int) -> dict[str, Any]:
         if case.state is State.INCONCLUSIVE
         else _LEVEL[case.spec.severity],
         # A placeholder is `{0}`, a link `[text](1)`: both are escaped by the format.
-        "message": {"text": re.sub(r"[\\\[\]]", r"\\\g<0>", message)
-                    .replace("{", "{{").replace("}", "}}")},
+        "message": {
+            "text": re.sub(r"[\\\[\]]", r"\\\g<0>", message)
+            .replace("{", "{{")
+            .replace("}", "}}")
+        },
         "locations": [_location(run, case)],
         "partialFingerprints": {"tollproof/v1": _fingerprint(case)},
         "properties": {
@@ -266,7 +269,9 @@ def _markdown(text: str) -> str:
 
 
 def _is_web(url: str) -> bool:
-    return re.fullmatch(r"https://[\w.-]+(/[\w./~%#?=&+:-]*)?", url, re.ASCII) is not None
+    return (
+        re.fullmatch(r"https://[\w.-]+(/[\w./~%#?=&+:-]*)?", url, re.ASCII) is not None
+    )
 
 
 def _slug(text: str) -> str:

@@ -217,7 +217,8 @@ def _not_run(check: str, subject: str, run: Run) -> Result:
 
 
 def _tally(cases: Iterable[Case]) -> dict[State, int]:
-    return dict(Counter(case.state for case in cases))
+    counts = Counter(case.state for case in cases)
+    return {state: counts[state] for state in State if counts[state]}
 
 
 def _decide(run: Run, tally: Mapping[State, int]) -> Decision:

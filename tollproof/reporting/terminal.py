@@ -132,7 +132,9 @@ def _group(group: Group, state: State, width: int, colour: bool) -> Iterator[str
                 "      ",
             )
         elif verdict.expected or verdict.actual:
-            yield from _wrapped(f"expected {clip(verdict.expected, 300)}", width, " " * 6)
+            yield from _wrapped(
+                f"expected {clip(verdict.expected, 300)}", width, " " * 6
+            )
             yield from _wrapped(f"actual   {clip(verdict.actual, 300)}", width, " " * 6)
     if len(group.cases) > _MAX_CASES:
         yield f"    … and {len(group.cases) - _MAX_CASES:,} more"
