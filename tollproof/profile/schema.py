@@ -96,13 +96,12 @@ def _tidy(value: Any) -> Any:
         return [_tidy(item) for item in value]
     if not isinstance(value, dict):
         return value
-    tidy = {
+    tidy: dict[str, Any] = {
         key: " ".join(item.split())
         if key == "description" and isinstance(item, str)
         else _tidy(item)
         for key, item in value.items()
-        if not (key == "title" and isinstance(item, str))
-        and not (key == "default" and item is None)
+        if item is not None and not (key == "title" and isinstance(item, str))
     }
     choices = [item for item in tidy.get("anyOf", ()) if item != {"type": "null"}]
     if len(choices) == 1:
