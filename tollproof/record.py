@@ -117,17 +117,6 @@ def read_plan(folder: Path) -> Plan:
     )
 
 
-def write_run(folder: Path, run: Run, redactor: Redactor) -> Path:
-    """Write the finished run and return the file's path.
-
-    Raises:
-        ArtefactRefused: a credential is in it; nothing was written.
-    """
-    path = folder / RUN
-    write_artefact(path, _dump({"format": FORMAT, **to_json(run)}), redactor)
-    return path
-
-
 def write_artefact(path: Path, text: str, redactor: Redactor) -> None:
     """Write a file of the run, unless a credential of the run is in it.
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from tollproof import __version__
 from tollproof.deployment import Deployment
-from tollproof.errors import UsageError
+from tollproof.errors import ArtefactRefused, UsageError
 from tollproof.judgement import with_waivers
 from tollproof.model import (
     About,
@@ -46,17 +46,15 @@ from tollproof.record import (
     JOURNAL,
     PLAN,
     RESULTS,
-    RUN,
     Lines,
     finish,
     read_journal,
     read_plan,
     write_artefact,
     write_plan,
-    write_run,
 )
 from tollproof.redaction import Redactor
-from tollproof.reporting import FORMATS, terminal
+from tollproof.reporting import FORMATS, Format, terminal
 from tollproof.target import Target
 
 
@@ -79,6 +77,7 @@ class Session:
         cases: every case of every check collected, by check id and subject.
         swept: verdicts of the checks that judge exchanges, once they have.
         run: the finished run.
+        refused: why files of it were not written; empty texts for those that were.
     """
 
     profile: Profile
@@ -92,6 +91,7 @@ class Session:
     cases: dict[str, dict[str, Case]] = field(default_factory=dict)
     swept: Mapping[str, Verdict] = field(default_factory=dict)
     run: Run | None = None
+    refused: tuple[str, ...] = ()
     _results: list[Result] = field(default_factory=list)
     _lines: Lines | None = None
     _started: float = field(default_factory=time.monotonic)
@@ -171,16 +171,23 @@ class Session:
         self.run = with_waivers(
             run, self.profile.waivers, datetime.now().astimezone().date()
         )
-        write_run(self.folder, self.run, self.redactor)
-        for form in FORMATS.values():
-            path = self.folder / form.file_name
-            write_artefact(path, form.render(self.run), self.redactor)
         self.progress.ended(self.run)
+        self.refused = tuple(self._write(form, self.run) for form in FORMATS.values())
         return self.run
+
+    def _write(self, form: Format, run: Run) -> str:
+        """Write one report; return why it was refused, or an empty text."""
+        try:
+            text = form.render(run, None)
+            write_artefact(self.folder / form.file, text, self.redactor)
+        except ArtefactRefused as refused:
+            return str(refused)
+        return ""
 
     def summary(self) -> str:
         """Return the run in words, for a terminal."""
-        return terminal.render(self.run, colour=False) if self.run else ""
+        text = terminal.render(self.run) if self.run else ""
+        return "\n".join((text, *(reason for reason in self.refused if reason)))
 
     def close(self) -> None:
         """Close connections and files."""
@@ -279,7 +286,7 @@ def _make_room(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise UsageError(f"{folder}: --output must be a folder")
-    written = {PLAN, RESULTS, RUN, JOURNAL, *(f.file_name for f in FORMATS.values())}
+    written = {PLAN, RESULTS, JOURNAL, *(form.file for form in FORMATS.values())}
     strange = sorted(item.name for item in folder.iterdir() if item.name not in written)
     if strange:
         raise UsageError(

@@ -17,6 +17,7 @@ from tollproof.errors import Undetermined
 from tollproof.identity import Identity
 from tollproof.model import Exchange, FailureKind, Reason
 from tollproof.operations import Operation
+from tollproof.profile.kinds import covers
 from tollproof.profile.model import Profile
 
 
@@ -60,6 +61,22 @@ class Target:
     def caller(self, operation: Operation) -> Identity:
         """Return the live identity whose calls show that an operation works."""
         return self.deployment.caller(operation)
+
+    def is_authenticated(self, exchange: Exchange) -> bool:
+        """Whether the probe carried a credential that was accepted."""
+        identity = self.deployment.identities.get(exchange.identity)
+        return identity is not None and identity.is_live and exchange.status != 401
+
+    def means(self, kinds: Iterable[str], exchange: Exchange) -> bool:
+        """Whether a response is one of the kinds that a promise about headers names."""
+        public = {item.label for item in self.operations if item.public}
+        return covers(
+            kinds,
+            status=exchange.status,
+            authenticated=self.is_authenticated(exchange),
+            public=exchange.operation in public,
+            operation=exchange.operation,
+        )
 
     # -- making probes ---------------------------------------------------------------
 
@@ -114,6 +131,14 @@ class Target:
         """
         exchanges = self.attempt_all(probes)
         return tuple(answered(exchange, self.profile) for exchange in exchanges)
+
+    def settled(self, exchanges: Iterable[Exchange]) -> tuple[Exchange, ...]:
+        """Return exchanges that were attempted, all of which must be answered.
+
+        Raises:
+            Undetermined: one was not; the first such one says why.
+        """
+        return tuple(answered(item, self.profile) for item in exchanges)
 
     def answers(self, probes: Iterable[Probe]) -> tuple[Exchange, ...]:
         """Send probes that may be malformed: hanging up on one answers it too.

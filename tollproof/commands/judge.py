@@ -151,7 +151,7 @@ def _conclude(code: int, output: Path, fail_on: Severity) -> int:
         return Exit.UNDETERMINED
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     click.echo(terminal.render(run, width=_width(), colour=colour))
-    click.echo(f"Report: {(output / FORMATS['html'].file_name).resolve()}")
+    click.echo(f"Report: {(output / FORMATS['html'].file).resolve()}")
     return running.worst(code, exit_code(run, fail_on))
 
 

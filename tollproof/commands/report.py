@@ -12,7 +12,7 @@ from tollproof.judgement import exit_code
 from tollproof.model import Severity
 from tollproof.record import read_run, write_artefact
 from tollproof.redaction import Redactor
-from tollproof.reporting import FORMATS, html, terminal
+from tollproof.reporting import FORMATS, terminal
 
 
 @click.command()
@@ -56,19 +56,12 @@ def report(
     if form == "terminal":
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         click.echo(terminal.render(run, colour=colour))
-    elif form == "html":
-        click.echo(html.render(run, previous=previous))
     elif form is not None:
-        click.echo(FORMATS[form].render(run))
+        click.echo(FORMATS[form].render(run, previous), nl=False)
     else:
         folder = output or (source if source.is_dir() else source.parent)
-        for name, made in FORMATS.items():
-            text = (
-                html.render(run, previous=previous)
-                if name == "html"
-                else made.render(run)
-            )
+        for made in FORMATS.values():
             # The record was redacted when it was written; no credential is known here.
-            write_artefact(folder / made.file_name, text, Redactor())
-            click.echo(folder / made.file_name)
+            write_artefact(folder / made.file, made.render(run, previous), Redactor())
+            click.echo(folder / made.file)
     return exit_code(run, Severity(fail_on))

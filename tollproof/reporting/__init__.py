@@ -36,7 +36,7 @@ class Format:
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         "html": Format(
-            file="report.html",
+            file="index.html",
             about="one page for people, evidence included",
             render=lambda run, former: html.render(run, previous=former),
         ),
@@ -56,7 +56,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             render=lambda run, former: markdown.render(run, previous=former),
         ),
         "json": Format(
-            file="report.json",
+            file="results.json",
             about="for programs; the schema is published",
             render=lambda run, former: jsonreport.render(run),
         ),

@@ -1,0 +1,1 @@
+"""Every error that can be provoked has the promised shape and tells nothing else."""
