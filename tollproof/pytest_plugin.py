@@ -405,6 +405,10 @@ class _Listener:
         if data is not None:
             self._session.add(from_json(Result, data))
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._session.unreadable.append(f"{report.nodeid}: {report.longreprtext}")
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(
@@ -414,6 +418,11 @@ def pytest_sessionfinish(
     if state is None or _worker_id(session.config):
         return
     if session.config.getoption("collectonly"):
+        return
+    if state.unreadable:
+        # A suite that cannot be read is a mistake in the suite: nothing was judged.
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        state.report_unreadable()
         return
     state.finish(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
 

@@ -77,6 +77,7 @@ class Session:
         cases: every case of every check collected, by check id and subject.
         swept: verdicts of the checks that judge exchanges, once they have.
         run: the finished run.
+        unreadable: what is wrong with suites that could not be collected.
         refused: why files of it were not written; empty texts for those that were.
     """
 
@@ -92,6 +93,7 @@ class Session:
     swept: Mapping[str, Verdict] = field(default_factory=dict)
     run: Run | None = None
     refused: tuple[str, ...] = ()
+    unreadable: list[str] = field(default_factory=list)
     _results: list[Result] = field(default_factory=list)
     _lines: Lines | None = None
     _started: float = field(default_factory=time.monotonic)
@@ -183,6 +185,12 @@ class Session:
         except ArtefactRefused as refused:
             return str(refused)
         return ""
+
+    def report_unreadable(self) -> None:
+        """Say on standard error which suites could not be read, and why."""
+        for text in self.unreadable:
+            sys.stderr.write(f"tollproof: a suite cannot be read: {text}\n")
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def summary(self) -> str:
         """Return the run in words, for a terminal."""

@@ -218,6 +218,7 @@ def test_disclosure(target: Target, exchange: Exchange) -> Verdict:
     severity=Severity.LOW,
     references=(RFC(9110, "15.5.6"), RFC(9110, "10.2.1")),
     remediation="Send Allow with every 405.",
+    needs=("promises.errors.status.405",),
 )
 def test_allow(target: Target, exchange: Exchange) -> Verdict:
     """RFC 9110: "The origin server MUST generate an Allow header field"."""
