@@ -14,9 +14,13 @@ import pytest
 
 __all__ = ["lacking", "require"]
 
+_MODULES = Path(__file__).resolve().parents[1] / "node_modules"
 _PLACES = {
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
-    "sarif-multitool": ("Sarif.Multitool",),
+    "sarif-multitool": (
+        "Sarif.Multitool",
+        str(_MODULES / "@microsoft/sarif-multitool-linux/Sarif.Multitool"),
+    ),
 }
 
 
