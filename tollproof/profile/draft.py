@@ -7,16 +7,15 @@ the author, as comments. Must not invent a promise the document does not make.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from pydantic import TypeAdapter, ValidationError
-
 from tollproof.errors import UsageError
-from tollproof.profile.documented import DocumentedOperation, Reader, mapping
+from tollproof.profile.callers import callers
+from tollproof.profile.copying import copied, is_valid
+from tollproof.profile.documented import DocumentedOperation, Reader
 from tollproof.profile.emit import comment, toml_key, toml_string, toml_value
-from tollproof.profile.literals import literal_secrets
 from tollproof.profile.values import ErrorStatus, MediaType, Pattern, Url
 
 PLACEHOLDER = "https://staging.example.com"
@@ -36,7 +35,7 @@ def draft_profile(
     Raises:
         UsageError: `base_url` is not an http or https URL.
     """
-    if base_url is not None and not _valid(Url, base_url):
+    if base_url is not None and not is_valid(Url, base_url):
         raise UsageError(f"{comment(base_url)!r} is not a base URL: write https://host")
     reader = Reader(openapi)
     operations = reader.operations()
@@ -44,7 +43,7 @@ def draft_profile(
     parts = (
         _opening(reader, url),
         _target(operations, url, source, guessed=base_url is None),
-        _identities(reader, url),
+        callers(reader, url),
         _promises(reader),
         _closing(),
     )
@@ -60,7 +59,7 @@ def _opening(reader: Reader, url: str) -> list[str]:
         "# checks each answer adds; `python -m tollproof.profile` prints the schema",
         "# that lets an editor complete and explain every key.",
         "",
-        f"name = {_fit(('name',), title) or toml_string(urlsplit(url).netloc)}",
+        f"name = {copied(('name',), title) or toml_string(urlsplit(url).netloc)}",
     ]
 
 
@@ -69,8 +68,8 @@ def _opening(reader: Reader, url: str) -> list[str]:
 
 def _server(reader: Reader, source: str) -> str:
     for server in reader.servers():
-        absolute = urljoin(source, server) if _valid(Url, source) else server
-        if _valid(Url, absolute) and _fit(("target", "base_url"), absolute):
+        absolute = urljoin(source, server) if is_valid(Url, source) else server
+        if is_valid(Url, absolute) and copied(("target", "base_url"), absolute):
             return absolute
     return PLACEHOLDER
 
@@ -85,7 +84,7 @@ def _target(
         twin = toml_string("http" + url.removeprefix("https"))
         lines.append(f"# http_url = {twin}  # does it answer plain HTTP, too?")
     lines.append('environment = "staging"  # "development", "staging" or "production"')
-    if document := _fit(("target", "openapi"), source):
+    if document := copied(("target", "openapi"), source):
         lines.append(f"openapi = {document}")
     else:
         lines.append(
@@ -105,8 +104,8 @@ def _target(
 
 
 def _labels(key: str, labels: list[str], introduction: str) -> list[str]:
-    good = [label for label in labels if _valid(Pattern, label)]
-    good = [label for label in good if _fit(("target", key), label)]
+    good = [label for label in labels if is_valid(Pattern, label)]
+    good = [label for label in good if copied(("target", key), label)]
     if not good:
         return []
     items = [f"  {toml_string(label)}," for label in good]
@@ -129,7 +128,7 @@ def _parameters(operations: list[DocumentedOperation]) -> list[str]:
     for name, value in values.items():
         usable = isinstance(value, str | int) and not isinstance(value, bool)
         text = str(value) if usable else ""
-        if text and (fit := _fit(("target", "path_parameters", name), text)):
+        if text and (fit := copied(("target", "path_parameters", name), text)):
             lines.append(f"{toml_key(name)} = {fit}  # the document's example")
         else:
             lines.append(f'# {comment(toml_key(name))} = "…"')
@@ -156,125 +155,6 @@ def _bodies(operations: list[DocumentedOperation]) -> list[str]:
     ]
 
 
-# -- [identities] ----------------------------------------------------------------------
-
-
-def _identities(reader: Reader, url: str) -> list[str]:
-    lines = [
-        "# Callers. Secrets are named, never written: { env = … }, { file = … } or",
-        "# { command = […] }.",
-    ]
-    names: list[str] = []
-    for scheme, item in reader.security_schemes().items():
-        body = _identity(scheme, item, url)
-        said = comment(f"{scheme}: {item.get('description') or item.get('type') or ''}")
-        lines.append(f"# {said[:84]}")
-        if isinstance(body, str):
-            lines += [f"# {body}", ""]
-            continue
-        name = _unused(scheme, names)
-        names.append(name)
-        lines += [f"[identities.{name}]", *body, ""]
-    if not names:
-        lines += [
-            "# The document names no security scheme that tollproof can use.",
-            "[identities.nobody]",
-            'kind = "open"',
-            "",
-            "# [identities.alpha]",
-            '# kind = "api_key"',
-            '# key = { env = "API_KEY_ALPHA" }',
-            "",
-        ]
-    return [*lines, *_more_identities()]
-
-
-def _identity(scheme: str, item: Mapping[str, Any], url: str) -> list[str] | str:
-    """Return the lines of an identity, or why there is none."""
-    variable = re.sub(r"[^A-Z0-9]+", "_", scheme.upper()).strip("_") or "API"
-
-    def env(suffix: str) -> str:
-        name = variable if variable.endswith(suffix) else f"{variable}_{suffix}"
-        return f'{{ env = "{"_" if name[0].isdigit() else ""}{name}" }}'
-
-    kind = item.get("type")
-    words = f"{scheme} {item.get('description', '')} {item.get('bearerFormat', '')}"
-    if kind == "apiKey":
-        header = item.get("name")
-        if item.get("in") != "header" or not isinstance(header, str):
-            return "It is not sent in a header; only such credentials are probed."
-        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", header):
-            return "Its header has a name that no header can have."
-        bare = ['scheme = ""'] if header.lower() == "authorization" else []
-        key = f"key = {env('KEY')}"
-        return ['kind = "api_key"', f"header = {toml_string(header)}", *bare, key]
-    if kind == "http" and str(item.get("scheme")).lower() == "basic":
-        lines = ['kind = "api_key"', 'scheme = "Basic"', f"key = {env('BASIC')}"]
-        return [*lines[:2], f"{lines[2]}  # base64 of user:password"]
-    if kind == "oauth2" and (
-        flow := mapping(mapping(item.get("flows")).get("clientCredentials"))
-    ):
-        return _oauth(flow, url, env)
-    if kind == "http" and "firebase" in words.lower():
-        return ['kind = "firebase"', f"id_token = {env('ID_TOKEN')}"]
-    if kind in ("oauth2", "openIdConnect") or (
-        kind == "http" and "jwt" in words.lower()
-    ):
-        return ['kind = "token"', f"token = {env('TOKEN')}"]
-    if kind == "http" and str(item.get("scheme")).lower() == "bearer":
-        return ['kind = "api_key"', f"key = {env('KEY')}"]
-    if kind == "mutualTLS":
-        return "Give the client certificate under [target.tls]."
-    return "It is of a kind that tollproof does not know."
-
-
-def _oauth(
-    flow: Mapping[str, Any], url: str, env: Callable[[str], str]
-) -> list[str] | str:
-    endpoint = flow.get("tokenUrl")
-    absolute = urljoin(url + "/", endpoint) if isinstance(endpoint, str) else ""
-    if not _valid(Url, absolute) or not _fit(("token_url",), absolute):
-        return "Its token endpoint is not a URL that can be written here."
-    scopes = [str(scope) for scope in mapping(flow.get("scopes")) if str(scope)]
-    fit = _fit(("scope",), scopes)
-    return [
-        'kind = "oauth"',
-        f"client_id = {env('CLIENT_ID')}",
-        f"client_secret = {env('CLIENT_SECRET')}",
-        f"token_url = {toml_string(absolute)}",
-        *([f"scope = {fit}"] if scopes and fit else []),
-    ]
-
-
-def _more_identities() -> list[str]:
-    return [
-        "# More callers make more checks possible. A revoked key, a key of another",
-        "# organisation, one that may not do everything, one with a small limit:",
-        "# [identities.revoked]",
-        '# kind = "api_key"',
-        '# key = { env = "API_KEY_REVOKED" }',
-        '# state = "revoked"                     # or "expired", "wrong_environment"',
-        "# [identities.beta]",
-        '# kind = "api_key"',
-        '# key = { env = "API_KEY_BETA" }',
-        '# organisation = "beta"',
-        '# grants = ["GET /*"]',
-        "# limit = { requests = 10, window = 60 }",
-    ]
-
-
-def _unused(scheme: str, names: list[str]) -> str:
-    if not names:
-        return "alpha"
-    stem = re.sub(r"[^a-z0-9]+", "_", scheme.lower()).strip("_") or "caller"
-    stem = stem if stem not in ("anonymous", "alpha") else f"{stem}_2"
-    number, name = 1, stem
-    while name in names:
-        number += 1
-        name = f"{stem}_{number}"
-    return name
-
-
 # -- [promises] ------------------------------------------------------------------------
 
 
@@ -292,16 +172,16 @@ def _promises(reader: Reader) -> list[str]:
 def _errors(reader: Reader) -> list[str]:
     found = reader.errors()
     lines = ["[promises.errors]"]
-    if found.content_type and _valid(MediaType, found.content_type):
+    if found.content_type and is_valid(MediaType, found.content_type):
         lines.append(f"content_type = {toml_string(found.content_type)}")
     if found.code:
         lines.append(f"code = {toml_string(found.code)}")
     if found.message:
         lines.append(f"message = {toml_string(found.message)}")
     codes = {str(status): list(values) for status, values in found.codes.items()}
-    if codes and (fit := _fit(("promises", "errors", "codes"), codes)):
+    if codes and (fit := copied(("promises", "errors", "codes"), codes)):
         lines.append(f"codes = {fit}  # as the document's examples show")
-    statuses = [item for item in found.statuses if _valid(ErrorStatus, item)]
+    statuses = [item for item in found.statuses if is_valid(ErrorStatus, item)]
     promised = [item for item in statuses if item < 500]
     if promised:
         lines += [
@@ -309,7 +189,7 @@ def _errors(reader: Reader) -> list[str]:
             f"statuses = {toml_value(promised)}",
         ]
     if found.schema:
-        fit = _fit(("promises", "errors", "schema"), found.schema)
+        fit = copied(("promises", "errors", "schema"), found.schema)
         if fit:
             lines += ["# The shape most documented errors share:", f"schema = {fit}"]
     if len(lines) == 1:
@@ -364,27 +244,3 @@ def _closing() -> list[str]:
         "load = false                            # send enough to exhaust a limit",
         "key_lifecycle = false                   # create and revoke keys",
     ]
-
-
-# -- what may be copied ----------------------------------------------------------------
-
-
-def _valid(kind: Any, value: Any) -> bool:
-    try:
-        TypeAdapter(kind).validate_python(value)
-    except ValidationError:
-        return False
-    return True
-
-
-def _fit(path: tuple[str, ...], value: Any) -> str:
-    """Write a value of the document, or "" when a profile must not hold it."""
-    nested: Any = value if not isinstance(value, tuple) else list(value)
-    for key in reversed(path):
-        nested = {key: nested}
-    if any(True for _ in literal_secrets(nested)):
-        return ""
-    try:
-        return toml_value(value)
-    except ValueError:
-        return ""

@@ -98,6 +98,8 @@ def _suspicion(path: Path, text: str, promised: re.Pattern[str] | None) -> str:
         return "holds what looks like a credential"
     if _USERINFO.search(text):
         return "carries a password in a URL"
+    if path[-1:] == ("env",) and _looks_random(text, least=20):
+        return "names no variable but holds a long random text, as secrets are"
     if _under(path, _PATTERNS) or _names_a_place(path):
         return ""
     if promised and promised.search(text):
@@ -122,8 +124,10 @@ def _well_known(text: str) -> bool:
 def _looks_random(text: str, *, least: int) -> bool:
     if not least <= len(text) <= 200 or not re.fullmatch(r"[\w+/=.~-]+", text, re.A):
         return False
-    if text.startswith(_FILES) or re.fullmatch(r"[0-9A-Fa-f-]+", text):
+    if text.startswith((*_FILES, "/")) or re.fullmatch(r"[0-9A-Fa-f-]+", text):
         return False
+    if sum(map(len, re.findall(r"[a-z]{3,}", text))) > 0.45 * len(text):
+        return False  # made of words
     if re.search(r"[a-z]", text) is None or re.search(r"[A-Z]", text) is None:
         return False
     if len(re.findall(r"\d+", text)) < 3 or _bits_per_character(text) < 4.0:

@@ -44,8 +44,7 @@ def load_profile(
         ProfileError: it cannot be used; holds every problem found, with its line.
     """
     text = _text(path)
-    data = _parse(path, text)
-    lines = locate.locate(text)
+    data, lines = _parse(path, text)
     notes = _override(data, base_url or environ.get(BASE_URL))
     found = [
         Problem(
@@ -108,9 +107,9 @@ def _text(path: Path) -> str:
         raise _whole(path, "is not UTF-8", "save it as UTF-8") from None
 
 
-def _parse(path: Path, text: str) -> dict[str, Any]:
+def _parse(path: Path, text: str) -> tuple[dict[str, Any], Lines]:
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(text), locate.locate(text)
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         place = re.search(r"at line (\d+), column (\d+)", message)

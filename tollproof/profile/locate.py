@@ -6,8 +6,8 @@ records line numbers and leaves values alone.
 
 from __future__ import annotations
 
-import json
 import re
+import tomllib
 from collections.abc import Callable, Mapping
 
 Path = tuple[str | int, ...]
@@ -71,7 +71,7 @@ class _Reader:
             path = (*path, key)
             if number == len(keys) and brackets == 2:
                 self.tables[path] = self.tables.get(path, -1) + 1
-                self.lines.setdefault(path, line)
+            self.lines.setdefault(path, line)  # a table may be there by its children
             if path in self.tables:
                 path = (*path, self.tables[path])
         self.lines[path] = line
@@ -132,11 +132,5 @@ class _Reader:
 
 
 def _unquoted(key: str) -> str:
-    if key.startswith("'"):
-        return key[1:-1]
-    if key.startswith('"'):
-        escaped = re.sub(
-            r"\\U([0-9A-Fa-f]{8})", lambda m: chr(int(m[1], 16)), key
-        ).replace("\\e", "\\u001b")
-        return str(json.loads(escaped))
-    return key
+    # Escapes are many; the parser that accepted the document knows them all.
+    return next(iter(tomllib.loads(f"{key} = 0"))) if key[0] in "\"'" else key

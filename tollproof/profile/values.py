@@ -122,12 +122,17 @@ def _check(test: Callable[[str], object], message: str, remedy: str) -> AfterVal
     return AfterValidator(validate)
 
 
+def _wordless(message: str) -> str:
+    """Cut what `re` quotes from the pattern off its message."""
+    return message.partition("'")[0].partition("?")[0].strip()
+
+
 def _compiles(value: str) -> str:
     try:
         re.compile(value)
     except re.error as error:
         raise refuse(
-            f"is not a regular expression: {error.msg} at position {error.pos}",
+            f"is not a regular expression: {_wordless(error.msg)} at {error.pos}",
             "write it as Python's re understands it, in 'single quotes' so that "
             "backslashes stay as they are",
         ) from None
