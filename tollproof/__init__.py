@@ -8,7 +8,7 @@ This is the authoring API, all that a suite needs, and nothing else::
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from tollproof.version import __version__
 
 if TYPE_CHECKING:
     from tollproof.client import Probe
@@ -78,6 +78,7 @@ __all__ = [
     "Tier",
     "Undetermined",
     "Verdict",
+    "__version__",
     "check",
     "failed",
     "inconclusive",

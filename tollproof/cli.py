@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from tollproof import __version__
+from tollproof.version import __version__
 
 #: Command → (module below `tollproof.commands`, what it does in a line).
 COMMANDS = {

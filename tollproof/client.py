@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
-from tollproof import __version__
 from tollproof.errors import Undetermined, UsageError
 from tollproof.model import (
     Exchange,
@@ -36,6 +35,7 @@ from tollproof.model import (
 )
 from tollproof.redaction import Redactor
 from tollproof.transport import DeadlineTransport
+from tollproof.version import __version__
 from tollproof.wire import Address, Limits, send_raw
 
 #: Characters of a body that are recorded; the rest is counted, not kept.

@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tollproof import __version__
 from tollproof.deployment import Deployment
 from tollproof.errors import ArtefactRefused, UsageError
 from tollproof.judgement import with_waivers
@@ -56,6 +55,7 @@ from tollproof.record import (
 from tollproof.redaction import Redactor
 from tollproof.reporting import FORMATS, Format, terminal
 from tollproof.target import Target
+from tollproof.version import __version__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
