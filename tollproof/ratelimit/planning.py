@@ -3,8 +3,9 @@
 Four keys run at the same time, each with a question of its own; with fewer keys the
 questions wait for one another. `W` is the window, `N` what a rested key may send.
 
-- `cap`: N and a surplus at 0, then probes to 1.25 W. Over- and under-admission, the
-  first reopening, whether a client that waits as told is let in.
+- `cap`: N and a surplus at 0, then probes to 1.25 W and N/4 at 0.5 and 0.78 W. Over-
+  and under-admission, the first reopening, fixed windows or sliding ones, whether a
+  client that waits as told is let in.
 - `edge`: N/4 at 0.1 W; then, about the window's edge as Reset tells it, 3N/4 just
   before and N just after. Fixed windows against sliding ones, the burst at the edge.
 - `recovery`: N and a surplus at 0.01 W; N/4 at 0.3 W; silence; N and a surplus at
@@ -32,7 +33,7 @@ LEFT = 5
 #: Refusals that burst should see, and how many more follow on connections of their own.
 ACROSS, AFTER = 30, 15
 #: How often the limit may be exceeded while we look for how far it can be.
-FACTOR = 5
+FACTOR = 3
 #: Connections that an ordinary fill is spread over.
 POOL = 16
 
@@ -78,12 +79,13 @@ class _Draft:
         *,
         cold: bool = True,
         slow: float = 1.0,
+        extend: bool = True,
         **cue: Any,
     ) -> int:
         """Use up `count` and go past it; return the number of the last shot.
 
-        `slow` stretches the paced part. With a cue, all shots follow the same moment
-        and `delay` in it is that of the first.
+        `slow` stretches the paced part; `extend` goes on while it is let in. With a
+        cue, all shots follow the same moment and `delay` in it is that of the first.
         """
         delay = float(cue.pop("delay", 0.0))
         start = at
@@ -112,11 +114,12 @@ class _Draft:
             "after",
             at,
             after,
-            seconds=max(self.pause, self.quick * after / self.full),
+            seconds=2 * self.quick * after / self.full,
             connections=after,
             fresh=True,
-            until_refused=AFTER,
-            most=FACTOR * self.full,
+            until_refused=AFTER if extend else 0,
+            most=FACTOR * self.full if extend else 0,
+            patience=min(max(1.0, 0.05 * self.window), 0.15 * self.window),
         )
 
     def cap(self, key: str, at: float) -> None:
@@ -131,6 +134,18 @@ class _Draft:
         begin = self.shots[-1].ends + self.pause
         count = int((at + 1.25 * window - begin) / step)
         self.add(key, "cap.probe", begin, count, seconds=count * step, connections=4)
+        # A sliding counter lets in little by little where a fixed window opens at once;
+        # only a batch in the middle shows how much.
+        batch = max(3, self.full // 4)
+        for part in (0.5, 0.78):
+            self.add(
+                key,
+                "cap.batch",
+                at + part * window,
+                batch,
+                seconds=self.quick * batch / self.full,
+                connections=POOL,
+            )
         # Three refusals a third of a second apart, each followed when it says: a value
         # that was rounded down or to the nearest cannot pass all three.
         third = min(1 / 3, 0.05 * window)

@@ -57,9 +57,9 @@ class Shot:
         period: when above 0, a moment named before `earliest` is moved on by whole
             periods: of a window that repeats, any edge will do.
         until_refused: when above 0, go on past `count` at the same rate, each request
-            on a fresh connection, until that many refusals in a row were seen or
-            `most` requests were sent.
-        most: the bound of that.
+            on a fresh connection, until that many refusals in a row were seen, `most`
+            requests were sent, or `patience` seconds have passed since its first.
+        most, patience: the bounds of that.
     """
 
     number: int
@@ -79,6 +79,7 @@ class Shot:
     period: float = 0.0
     until_refused: int = 0
     most: int = 0
+    patience: float = 0.0
 
     @property
     def ends(self) -> float:

@@ -1,0 +1,406 @@
+"""Which limiter explains the observations: every model is replayed, the best is named.
+
+The requests of a key are cut into clusters of overlapping intervals: within a cluster
+the order of the decisions is unknown, so only its admitted *count* is compared. A
+model's cost is the sum of the differences. It is named only when it explains nearly
+everything and the next best explains clearly less; otherwise the answer is "cannot
+tell between" or "fits none". Knows lanes and models. Must not know the verdicts drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from tollproof.ratelimit.models import (
+    BUCKET,
+    COUNTER,
+    COUNTER_REJECTED,
+    FIXED_CLOCK,
+    FIXED_FIRST,
+    LOG,
+    LOG_REJECTED,
+    NO_EXPIRY,
+    TTL,
+    TTL_ADMITTED,
+    UNLIMITED,
+    Model,
+)
+from tollproof.ratelimit.promise import Algorithm, Policy
+from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, Lane
+
+#: A model is named when it misses at most this share of the requests …
+FIT = 0.03
+#: … and the next family's cost is at least this many times its own, and some more.
+FACTOR, MORE = 3, 6
+
+#: Families with one and the same fault: when only these are close, it is named.
+KIN = frozenset((TTL, TTL_ADMITTED, NO_EXPIRY))
+STUCK = "counter that does not expire while it is asked"
+
+#: The promised algorithm → the families that keep it.
+KEEPS = {
+    Algorithm.FIXED_WINDOW: (FIXED_CLOCK, FIXED_FIRST),
+    Algorithm.FIXED_WINDOW_CLOCK: (FIXED_CLOCK,),
+    Algorithm.FIXED_WINDOW_FIRST: (FIXED_FIRST,),
+    Algorithm.SLIDING_LOG: (LOG, LOG_REJECTED),
+    Algorithm.SLIDING_COUNTER: (COUNTER, COUNTER_REJECTED),
+    Algorithm.TOKEN_BUCKET: (BUCKET,),
+    # From outside, a leaky bucket used as a meter is a token bucket (ITU-T I.371).
+    Algorithm.LEAKY_BUCKET: (BUCKET,),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """How well one model explains the observations.
+
+    Attributes:
+        cost: requests whose outcome it does not explain.
+    """
+
+    model: Model
+    cost: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inference:
+    """What the limiter is consistent with.
+
+    Attributes:
+        fits: the best model of each family, best first.
+        requests: how many requests were compared.
+        named: the family that is named; empty when none is.
+        candidates: the families that cannot be told apart; empty when none fits.
+        sentence: the result in words.
+    """
+
+    fits: tuple[Fit, ...]
+    requests: int
+    named: str
+    candidates: tuple[str, ...]
+    sentence: str
+
+    @property
+    def best(self) -> Model | None:
+        """The model with the lowest cost, if any."""
+        return self.fits[0].model if self.fits else None
+
+    def cost(self, families: Iterable[str]) -> int | None:
+        """Return the lowest cost among some families."""
+        wanted = set(families)
+        costs = [fit.cost for fit in self.fits if fit.model.family in wanted]
+        return min(costs) if costs else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sequence:
+    """One key's requests as a model sees them.
+
+    Attributes:
+        groups: (time, how many) of requests decided at nearly the same time.
+        clusters: how many groups make up each cluster.
+        admitted: observed, for each cluster.
+        free: in each cluster, how many outcomes are unknown: they cost nothing.
+    """
+
+    groups: list[tuple[float, int]]
+    clusters: list[int]
+    admitted: list[int]
+    free: list[int]
+    requests: int
+
+
+def infer(lanes: Sequence[Lane], policy: Policy) -> Inference:
+    """Replay all models over the plain requests of the lanes.
+
+    Keys are taken to have been rested before their first request.
+    """
+    sequences = [
+        _sequence(lane, policy.window / 2000) for lane in lanes if len(lane) >= 3
+    ]
+    requests = sum(one.requests for one in sequences)
+    if not requests:
+        return Inference(
+            fits=(), requests=0, named="", candidates=(), sentence="nothing was sent"
+        )
+    fits = _fit_all(sequences, policy.limit, policy.window, policy.burst)
+    if fits[0].cost > FIT * requests:
+        limit, window = _measured(lanes, policy)
+        # What does not keep the promised figures may keep others.
+        for other in {
+            (limit, policy.window),
+            (policy.limit, window),
+            (limit, window),
+        } - {(policy.limit, policy.window)}:
+            fits = _best_of(fits, _fit_all(sequences, *other, None))
+    return _decide(fits, requests, policy)
+
+
+def _sequence(lane: Lane, span: float) -> _Sequence:
+    """Group the requests of a lane: a group spans at most `span` seconds."""
+    groups: list[tuple[float, int]] = []
+    clusters: list[int] = []
+    admitted: list[int] = []
+    free: list[int] = []
+    until = -float("inf")
+    requests = 0
+    first_of_group = -float("inf")
+    for row, sent in enumerate(lane.sent):
+        outcome = lane.outcome[row]
+        # An admitted variant may be counted apart: it says nothing about this limiter.
+        if lane.variant[row] != "plain" and outcome != REFUSED:
+            continue
+        received = lane.received[row]
+        requests += 1
+        if sent >= until:
+            clusters.append(0)
+            admitted.append(0)
+            free.append(0)
+            first_of_group = -float("inf")
+        admitted[-1] += outcome == ADMITTED
+        free[-1] += outcome == UNKNOWN
+        until = max(until, received)
+        if sent - first_of_group <= span:
+            at, size = groups[-1]
+            groups[-1] = (at, size + 1)
+        else:
+            # A long wait tells little about the moment of decision; the request's way
+            # there is what most of them share, so half of the usual wait is better.
+            at = sent + min(0.5 * (received - sent), 0.1)
+            groups.append((max(at, groups[-1][0]) if groups else at, 1))
+            clusters[-1] += 1
+            first_of_group = sent
+    return _Sequence(
+        groups=groups,
+        clusters=clusters,
+        admitted=admitted,
+        free=free,
+        requests=requests,
+    )
+
+
+def _cost(model: Model, sequence: _Sequence, bound: float) -> float:
+    predicted = model.replay(sequence.groups)
+    cost = row = 0
+    for size, seen, free in zip(
+        sequence.clusters, sequence.admitted, sequence.free, strict=True
+    ):
+        if size == 1:
+            off = predicted[row] - seen
+        else:
+            off = sum(predicted[row : row + size]) - seen
+        row += size
+        if off:
+            # Unknown outcomes may have been admitted: that many more are explained.
+            cost += -off if off < 0 else (off - free if off > free else 0)
+            if cost > bound:
+                return float("inf")
+    return cost
+
+
+def _total(model: Model, sequences: Sequence[_Sequence], bound: float) -> float:
+    cost = 0.0
+    for one in sequences:
+        cost += _cost(model, one, bound - cost)
+        if cost > bound:
+            return float("inf")
+    return cost
+
+
+def _fit_all(
+    sequences: Sequence[_Sequence], limit: float, window: float, burst: int | None
+) -> tuple[Fit, ...]:
+    """Return the best fit of each family, best first."""
+    cap = sum(one.requests for one in sequences)
+    fits = []
+
+    def keep(models: Iterable[Model]) -> None:
+        best: Fit | None = None
+        for model in models:
+            bound = cap if best is None else best.cost - 1
+            cost = _total(model, sequences, bound)
+            if cost <= bound:
+                best = Fit(model=model, cost=int(cost))
+        if best is not None:
+            fits.append(best)
+
+    def plain(family: str) -> Model:
+        return Model(family=family, limit=limit, window=window)
+
+    for family in (FIXED_FIRST, LOG, LOG_REJECTED, TTL, TTL_ADMITTED, NO_EXPIRY):
+        keep((plain(family),))
+    keep((plain(UNLIMITED),))
+    keep(_phased(plain(FIXED_CLOCK), sequences, _switches(sequences, window)))
+    for family in (COUNTER, COUNTER_REJECTED):
+        keep(_counters(plain(family), sequences))
+    keep(_buckets(plain(BUCKET), sequences, burst))
+    return tuple(sorted(fits, key=lambda fit: fit.cost))
+
+
+def _switches(sequences: Sequence[_Sequence], window: float) -> list[float]:
+    """Phases worth trying for windows by the clock: where a key was let in again.
+
+    A window's edge lies between two groups; only the order of the edge among the
+    groups matters, so the gaps before those that open something are enough.
+    """
+    found: set[float] = set()
+    for one in sequences:
+        row = 0
+        last = one.groups[0][0] - 0.02 * window
+        shut = True
+        for size, seen in zip(one.clusters, one.admitted, strict=True):
+            asked = sum(number for _, number in one.groups[row : row + size])
+            here = one.groups[row][0]
+            if seen and shut:
+                found.add(((last + here) / 2) % window)
+            if 0 < seen < asked and size > 1:
+                step = max(1, size // 8)
+                found.update(
+                    one.groups[at][0] % window for at in range(row, row + size, step)
+                )
+            shut = seen < asked
+            row += size
+            last = one.groups[row - 1][0]
+    # Beside them a coarse raster, for keys that were never refused.
+    found.update(window * part / 16 for part in range(16))
+    return sorted(found)
+
+
+def _phased(
+    model: Model, sequences: Sequence[_Sequence], phases: Iterable[float]
+) -> Iterable[Model]:
+    return [replace(model, phase=phase) for phase in phases]
+
+
+def _counters(model: Model, sequences: Sequence[_Sequence]) -> Iterable[Model]:
+    """Sliding counters: windows from the first request, then by the clock.
+
+    The cost is nearly smooth in the phase: a raster, then a closer look at its best.
+    """
+    yield model
+    tried: dict[float, float] = {}
+    cap = float(sum(one.requests for one in sequences))
+
+    def cost(phase: float) -> float:
+        phase %= model.window
+        if phase not in tried:
+            best = min(tried.values(), default=cap)
+            one = replace(model, phase=phase)
+            tried[phase] = _total(one, sequences, 2 * best + 20)
+        return tried[phase]
+
+    for part in range(24):
+        cost(model.window * part / 24)
+    step = model.window / 24
+    for _ in range(5):
+        step /= 2
+        for centre in sorted(tried, key=lambda phase: tried[phase])[:2]:
+            cost(centre - step)
+            cost(centre + step)
+    for phase in sorted(tried, key=lambda phase: tried[phase])[:3]:
+        yield replace(model, phase=phase)
+
+
+def _buckets(
+    model: Model, sequences: Sequence[_Sequence], burst: int | None
+) -> Iterable[Model]:
+    """Buckets of the promised capacity, of the limit, and of what was seen at once."""
+    capacities = {float(burst or model.limit), float(model.limit), 1.0}
+    rate = model.limit / model.window
+    for one in sequences:
+        row, total = 0, 0
+        begin = one.groups[0][0]
+        for size, seen in zip(one.clusters, one.admitted, strict=True):
+            asked = sum(number for _, number in one.groups[row : row + size])
+            row += size
+            total += seen
+            if seen < asked:
+                spent = one.groups[row - 1][0] - begin
+                guess = round(total - rate * spent)
+                capacities.update(max(1.0, float(guess + more)) for more in (-1, 0, 1))
+                break
+    return [replace(model, capacity=capacity) for capacity in sorted(capacities)]
+
+
+def _measured(lanes: Sequence[Lane], policy: Policy) -> tuple[float, float]:
+    """Guess the limit and the window that are really enforced, from fills and gaps."""
+    limits: list[int] = []
+    windows: list[float] = []
+    for lane in lanes:
+        admitted = 0
+        refused_at: float | None = None
+        for row, outcome in enumerate(lane.outcome):
+            if outcome == ADMITTED:
+                if refused_at is not None:
+                    windows.append(lane.sent[row] - lane.sent[0])
+                    break
+                admitted += 1
+            elif outcome == REFUSED and refused_at is None:
+                later = lane.outcome[row : row + 10]
+                if later.count(REFUSED) >= 8:
+                    refused_at = lane.sent[row]
+                    limits.append(admitted)
+    limit = sorted(limits)[len(limits) // 2] if limits else policy.limit
+    window = min(windows, default=policy.window)
+    if window < 0.02 * policy.window:  # a bucket's trickle, not a window
+        window = policy.window
+    return float(max(1, limit)), window
+
+
+def _best_of(one: Sequence[Fit], other: Sequence[Fit]) -> tuple[Fit, ...]:
+    best: dict[str, Fit] = {}
+    for fit in (*one, *other):
+        known = best.get(fit.model.family)
+        if known is None or fit.cost < known.cost:
+            best[fit.model.family] = fit
+    return tuple(sorted(best.values(), key=lambda fit: fit.cost))
+
+
+def _decide(fits: tuple[Fit, ...], requests: int, policy: Policy) -> Inference:
+    first = fits[0]
+    named = ""
+    candidates: tuple[str, ...] = ()
+    close = [fit for fit in fits if fit.cost < FACTOR * first.cost + MORE]
+    if first.cost > FIT * requests:
+        sentence = (
+            "fits none of the known algorithms: the best, "
+            f"{describe(first.model, policy)}, leaves {first.cost} of {requests} "
+            "requests unexplained"
+        )
+    elif len(close) == 1 or all(fit.model.family in KIN for fit in close):
+        named = first.model.family if len(close) == 1 else STUCK
+        candidates = tuple(fit.model.family for fit in close)
+        second = fits[len(close)] if len(fits) > len(close) else None
+        against = (
+            f", the next best ({second.model.family}) {second.cost}" if second else ""
+        )
+        sentence = (
+            f"consistent with a {describe(first.model, policy)}: it leaves "
+            f"{first.cost} of {requests} requests unexplained{against}"
+        )
+    else:
+        candidates = tuple(fit.model.family for fit in close)
+        told = ", ".join(f"{fit.model.family} ({fit.cost})" for fit in close)
+        sentence = (
+            f"cannot tell between {told}: so many of {requests} requests each leaves "
+            "unexplained"
+        )
+    return Inference(
+        fits=fits,
+        requests=requests,
+        named=named,
+        candidates=candidates,
+        sentence=sentence,
+    )
+
+
+def describe(model: Model, policy: Policy) -> str:
+    """Return a model in words, with its figures where they are not the promised."""
+    text = model.family
+    if model.capacity is not None and model.capacity != policy.limit:
+        text += f" of capacity {model.capacity:g}"
+    off = abs(model.window - policy.window) > 0.001 * policy.window
+    if (model.limit != policy.limit or off) and model.family != UNLIMITED:
+        text += f" with {model.limit:g} per {model.window:.4g} s"
+    return text
