@@ -426,7 +426,7 @@ def from_json(kind: type[T], data: Any) -> T:
     try:
         read: Callable[[Any], T] = _reader(typing.cast("Any", kind))
         return read(data)
-    except (TypeError, KeyError, AttributeError) as error:
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise ValueError(f"not a {kind.__name__}: {error}") from error
 
 
