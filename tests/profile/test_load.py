@@ -1,8 +1,7 @@
 """Reading a profile: what is refused, where, and what is never shown."""
 
+import difflib
 import re
-import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from tests.profile.refused import REFUSED
 from tollproof.errors import Problem, ProfileError
 from tollproof.model import Anchor, Waiver
 from tollproof.profile import Profile, anchors, load_profile
-from tollproof.profile.emit import toml_key, toml_value
 from tollproof.profile.locate import Path as Place
 from tollproof.profile.locate import locate
 from tollproof.profile.problems import dotted
@@ -34,15 +32,6 @@ def problems(folder: Path, text: str) -> tuple[Problem, ...]:
     with pytest.raises(ProfileError) as caught:
         read(folder, text)
     return caught.value.problems
-
-
-def complaint(folder: Path, text: str) -> str:
-    """What is said of a profile, in every form; empty when it can be used."""
-    try:
-        read(folder, text)
-    except ProfileError as error:
-        return f"{error} {error!r}"
-    return ""
 
 
 # -- what is accepted ------------------------------------------------------------------
@@ -247,6 +236,11 @@ def mistyped(key: str, draw: st.DataObject) -> str:
     return draw.draw(st.sampled_from([kind for kind in kinds if kind != key]))
 
 
+def likeness(one: str, other: str) -> float:
+    """How much two words have in common, from 0 to 1."""
+    return difflib.SequenceMatcher(None, other, one).ratio()
+
+
 @pytest.mark.parametrize("place", KEYS, ids=dotted)
 @settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(draw=st.data())
@@ -271,69 +265,10 @@ def test_every_mistyped_key_is_told_with_its_line_and_the_right_one(
     found = problems(tmp_path, "\n".join(text))
     (problem,) = [item for item in found if item.where == dotted((*place[:-1], wrong))]
     assert problem.line == line
-    assert problem.remedy == f"did you mean {key}?"
-
-
-# -- secrets ---------------------------------------------------------------------------
-
-
-def leaves(value: Any, here: Place = ()) -> Iterator[Place]:
-    """Paths of all values that are neither tables nor lists."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from leaves(item, (*here, key))
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from leaves(item, (*here, number))
-    else:
-        yield here
-
-
-def planted(place: Place, value: str) -> str:
-    """The full profile, without waivers, with one value put in."""
-    data = tomllib.loads(FULL)
-    del data["waivers"]
-    node: Any = data
-    for part in place[:-1]:
-        node = node[part]
-    node[place[-1]] = value
-    return "\n".join(
-        f"{toml_key(key)} = {toml_value(item)}" for key, item in data.items()
-    )
-
-
-DATA = {key: item for key, item in tomllib.loads(FULL).items() if key != "waivers"}
-LEAVES = list(leaves(DATA))
-SECRETS = [
-    "sk_live_9fJ2kLm4Qx8ZtR7vB3nC6wYp",
-    "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1c2VyLTEifQ.c2lnbmF0dXJl",
-    "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
-    "https://user:hunter2@example.com/",
-]
-
-
-@pytest.mark.parametrize("place", LEAVES, ids=dotted)
-def test_a_secret_written_anywhere_is_refused_and_not_shown(
-    tmp_path: Path, place: Place
-) -> None:
-    for secret in SECRETS:
-        with pytest.raises(ProfileError) as caught:
-            read(tmp_path, planted(place, secret))
-        shown = f"{caught.value} {caught.value!r}"
-        assert secret not in shown
-        assert "hunter2" not in shown
-        assert dotted(place) in {item.where for item in caught.value.problems} or any(
-            dotted(place).startswith(item.where) for item in caught.value.problems
-        )
-
-
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    place=st.sampled_from(LEAVES),
-    secret=st.from_regex(r"[a-zA-Z0-9@#%&*()\[\]?'.-]{9,40}", fullmatch=True),
-)
-def test_no_value_at_all_is_shown(tmp_path: Path, place: Place, secret: str) -> None:
-    assert secret not in complaint(tmp_path, planted(place, secret))
+    suggested = problem.remedy.removeprefix("did you mean ").removesuffix("?")
+    assert suggested in known_keys(place[:-1])
+    # "codse" is as near to code as to codes: either will do.
+    assert likeness(suggested, wrong) >= likeness(key, wrong)
 
 
 # -- anchors ---------------------------------------------------------------------------

@@ -34,7 +34,7 @@ _FORMS = re.compile(
 _USERINFO = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#:@]*:[^/\s?#@]+@", re.IGNORECASE)
 _TELLING_KEY = re.compile(
     r"(?:^|[_-])(?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|cookie"
-    r"|api_?key|access_?key|private_?key|authorization)$"
+    r"|api[_-]?key|access[_-]?key|private[_-]?key|authorization)$"
 )
 _SAYS_IT_IS_NONE = re.compile(
     r"(?:example|dummy|fake|placeholder|changeme|change-me|invalid|wrong|redacted"

@@ -159,13 +159,16 @@ def _from_file(path: Path) -> bytes:
     except OSError as error:
         reason = (error.strerror or "error").lower()
         raise UsageError(f"the file {path} cannot be read: {reason}") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             raise UsageError(f"{path} is not a file")
         if mode & stat.S_IWOTH:
             raise UsageError(f"the file {path} can be written by everybody: chmod o-w")
-        return file.read(LARGEST + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(LARGEST + 1)
+    finally:
+        os.close(descriptor)
 
 
 def _from_command(

@@ -7,6 +7,7 @@ know files, environment variables or which section a value stands in.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -129,14 +130,19 @@ def _wordless(message: str) -> str:
 
 def _compiles(value: str) -> str:
     try:
-        re.compile(value)
+        with warnings.catch_warnings(action="ignore"):  # they would quote the pattern
+            re.compile(value)
     except re.error as error:
-        raise refuse(
-            f"is not a regular expression: {_wordless(error.msg)} at {error.pos}",
-            "write it as Python's re understands it, in 'single quotes' so that "
-            "backslashes stay as they are",
-        ) from None
-    return value
+        reason = f": {_wordless(error.msg)} at {error.pos}"
+    except (OverflowError, RecursionError):
+        reason = ": it is too large"
+    else:
+        return value
+    raise refuse(
+        f"is not a regular expression{reason}",
+        "write it as Python's re understands it, in 'single quotes' so that "
+        "backslashes stay as they are",
+    )
 
 
 def _url(*schemes: str) -> AfterValidator:
