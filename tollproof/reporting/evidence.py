@@ -5,7 +5,7 @@ Knows which results matter most to a reader. Must not know HTML.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tollproof.model import Exchange, Request, Response
@@ -55,34 +55,47 @@ class Evidence:
 
 
 def lay_out(
-    cases: Iterable[Case], exchanges: Iterable[Exchange], *, budget: int = BUDGET
+    cases: Sequence[Case], exchanges: Iterable[Exchange], *, budget: int = BUDGET
 ) -> Mapping[int, Evidence]:
     """Return case number → evidence, spending the budget on failures first."""
     known = {item.id: item for item in exchanges}
-    order = list(State)
+    cited = {
+        case.number: tuple(dict.fromkeys(case.verdict.exchanges)) for case in cases
+    }
+    laid: dict[int, list[Exhibit]] = {number: [] for number in cited}
     shown: dict[str, Exhibit] = {}
-    laid: dict[int, Evidence] = {}
-    for case in sorted(cases, key=lambda case: order.index(case.state)):
-        ids = list(dict.fromkeys(case.verdict.exchanges))
-        exhibits = []
-        for ident in ids[: _MOST_TELLING.get(case.state, 1)]:
-            if ident not in known:
-                continue
-            if ident not in shown:
-                exhibit = _exhibit(known[ident], f"x{len(shown) + 1}")
-                size = len(exhibit.request) + len(exhibit.response) + len(exhibit.curl)
-                if size + 400 > budget:
-                    continue
-                budget -= size + 400
-                shown[ident] = exhibit
-                exhibits.append(exhibit)
-            elif budget > 200:
-                budget -= 200
-                exhibits.append(_again(shown[ident]))
-        laid[case.number] = Evidence(
-            exhibits=tuple(exhibits), more=len(ids) - len(exhibits)
+    for number, ident in _in_turn(cases, cited):
+        exchange = known.get(ident)
+        if exchange is None:
+            continue
+        if ident in shown:
+            exhibit, cost = _again(shown[ident]), 200
+        else:
+            exhibit = _exhibit(exchange, f"x{len(shown) + 1}")
+            cost = 400 + len(exhibit.request) + len(exhibit.response)
+            cost += len(exhibit.curl)
+        if cost <= budget:
+            budget -= cost
+            shown.setdefault(ident, exhibit)
+            laid[number].append(exhibit)
+    return {
+        number: Evidence(
+            exhibits=tuple(exhibits), more=len(cited[number]) - len(exhibits)
         )
-    return laid
+        for number, exhibits in laid.items()
+    }
+
+
+def _in_turn(
+    cases: Sequence[Case], cited: Mapping[int, Sequence[str]]
+) -> Iterator[tuple[int, str]]:
+    """Yield (case, exchange): of each failure the first, then the second, and so on."""
+    for state in State:
+        of_state = [case.number for case in cases if case.state is state]
+        for turn in range(_MOST_TELLING.get(state, 1)):
+            for number in of_state:
+                if turn < len(cited[number]):
+                    yield number, cited[number][turn]
 
 
 def _exhibit(exchange: Exchange, anchor: str) -> Exhibit:

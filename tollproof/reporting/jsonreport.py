@@ -1,7 +1,7 @@
 """The run as JSON, for programs: what the record holds, readable by every parser.
 
-Knows how :func:`tollproof.model.to_json` writes values; :mod:`tollproof.reporting.schema`
-says what they look like. Must not know where the file goes.
+Knows how :func:`tollproof.model.to_json` writes; :mod:`tollproof.reporting.schema`
+says what comes out. Must not know where the file goes.
 """
 
 from __future__ import annotations
