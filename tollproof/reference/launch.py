@@ -1,0 +1,372 @@
+"""Reference deployments, started and ended.
+
+Knows folders, sockets, processes and threads. Must not know what a deployment answers.
+Everything that is started here is ended here, by its own process id and no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from tollproof.errors import TollproofError, UsageError
+from tollproof.reference.faults import BY_NAME
+from tollproof.reference.faults import select as select_faults
+from tollproof.reference.server import bind
+from tollproof.reference.sparkient.build import Settings
+from tollproof.reference.sparkient.profile import Place, profile_text
+from tollproof.reference.sparkient.seed import seed
+from tollproof.reference.worker import work
+
+Process = subprocess.Popen[bytes]
+
+NAMES = ("sparkient",)
+#: Seconds that a worker is given to start, and to end.
+PATIENCE = 30.0
+
+
+class LaunchError(TollproofError):
+    """A reference deployment that could not be started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """A reference deployment that is running.
+
+    Attributes:
+        http_url: the plain-HTTP twin of a TLS deployment; empty without TLS.
+        folder: its run folder: database, logs, secrets; gone when it ends.
+        environment: a variable with the API key of each identity.
+        processes: its workers; none when it runs in this process.
+        profile_text: a profile with every promise it keeps.
+    """
+
+    name: str
+    base_url: str
+    http_url: str
+    folder: Path
+    environment: Mapping[str, str] = field(repr=False)
+    processes: tuple[Process, ...] = field(repr=False)
+    profile_text: str = field(repr=False)
+
+    @property
+    def pid(self) -> int | None:
+        """The id of its first process; None when it runs in this one."""
+        return self.processes[0].pid if self.processes else None
+
+    def write_profile(self, path: Path) -> Path:
+        """Write the profile to a file and return where it is."""
+        path.write_text(self.profile_text, encoding="utf-8")
+        return path
+
+
+@contextlib.contextmanager
+def serving(
+    name: str = "sparkient",
+    *,
+    faults: Collection[str] = (),
+    limit: int = 600,
+    window: float = 60.0,
+    workers: int = 1,
+    redis: str | None = None,
+    tls: bool = False,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    in_process: bool = False,
+) -> Iterator[Deployment]:
+    """Run a reference deployment for the length of a `with` block.
+
+    Args:
+        faults: names of faults; see :mod:`tollproof.reference.faults`.
+        limit, window: default allowance of a key: requests, seconds.
+        workers: processes that share the port and the counters.
+        redis: URL of a Redis server to count in; SQLite otherwise.
+        port: 0 for any that is free.
+        in_process: in a thread of this process, which starts in milliseconds; always
+            one worker.
+
+    Raises:
+        UsageError: an unknown deployment or fault, or settings that make no sense.
+        LaunchError: it did not start; says what it said.
+    """
+    chosen = _checked(name, faults, tls=tls, limit=limit, window=window)
+    if workers < 1 or (in_process and workers > 1):
+        raise UsageError("workers must be 1 or more, and 1 inside this process")
+    with contextlib.ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        try:
+            sockets = bind(host, port, workers)
+            plain = bind(host, 0, workers) if tls else []
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise LaunchError(f"{host}:{port} cannot be bound: {reason}") from None
+        for one in {*sockets, *plain}:
+            stack.callback(one.close)
+        base_url = _url("https" if tls else "http", host, sockets[0])
+        if tls:
+            from tollproof.reference.certificates import make_certificates
+
+            hosts = dict.fromkeys((host, "localhost", "127.0.0.1", "::1"))
+            make_certificates(folder, tuple(hosts))
+        settings = Settings(
+            folder=str(folder),
+            origin=base_url,
+            limit=limit,
+            window=window,
+            faults=tuple(sorted(chosen)),
+            redis=redis,
+        )
+        (folder / "worker.log").touch()
+        place = Place(
+            folder=folder,
+            base_url=base_url,
+            http_url=_url("http", host, plain[0]) if tls else "",
+            limit=limit,
+            window=window,
+        )
+        seeded = seed(folder, chosen, window)
+        own = [[one, *plain[number : number + 1]] for number, one in enumerate(sockets)]
+        if in_process:
+            stack.enter_context(_thread(settings, own[0]))
+            processes: tuple[Process, ...] = ()
+        else:
+            processes = stack.enter_context(_processes(settings, own))
+        yield Deployment(
+            name=name,
+            base_url=base_url,
+            http_url=place.http_url,
+            folder=folder,
+            environment={
+                f"{name}_key_{who}".upper(): path.read_text()
+                for who, path in seeded.key_files.items()
+            },
+            processes=processes,
+            profile_text=profile_text(place, seeded),
+        )
+
+
+def _checked(
+    name: str, faults: Collection[str], *, tls: bool, limit: int, window: float
+) -> frozenset[str]:
+    if name not in NAMES:
+        raise UsageError(
+            f"there is no reference deployment {name!r}: choose {', '.join(NAMES)}"
+        )
+    if limit < 1 or not window > 0:
+        raise UsageError("the limit must be 1 or more, the window more than 0 seconds")
+    chosen = select_faults(faults)
+    for fault in sorted(chosen):
+        if "tls" in BY_NAME[fault].needs and not tls:
+            raise UsageError(f"the fault {fault} shows over TLS only: add tls")
+    return chosen
+
+
+def _url(scheme: str, host: str, bound: socket.socket) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{shown}:{bound.getsockname()[1]}"
+
+
+# -- in this process -------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _thread(settings: Settings, sockets: Sequence[socket.socket]) -> Iterator[None]:
+    started = threading.Event()
+    problems: list[BaseException] = []
+    loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def main() -> None:
+        leaving = asyncio.Event()
+        loops.append((asyncio.get_running_loop(), leaving))
+        await work(settings, sockets, leaving, started.set)
+
+    def body() -> None:
+        try:
+            asyncio.run(main())
+        except (OSError, RuntimeError, ValueError, LookupError) as problem:
+            problems.append(problem)
+        finally:
+            started.set()
+
+    thread = threading.Thread(target=body, name="reference deployment", daemon=True)
+    thread.start()
+    started.wait(PATIENCE)
+    if problems or not thread.is_alive():
+        raise LaunchError(f"the deployment did not start: {problems}")
+    try:
+        yield
+    finally:
+        for loop, leaving in loops:
+            with contextlib.suppress(RuntimeError):  # it has left by itself
+                loop.call_soon_threadsafe(leaving.set)
+        thread.join(PATIENCE)
+
+
+# -- in processes of their own ---------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _processes(
+    settings: Settings, sockets: Sequence[Sequence[socket.socket]]
+) -> Iterator[tuple[Process, ...]]:
+    folder = Path(settings.folder)
+    written = folder / "settings.json"
+    written.write_text(json.dumps(asdict(settings)))
+    errors = folder / "worker.log"
+    processes: list[Process] = []
+    try:
+        for own in sockets:
+            numbers = [one.fileno() for one in own]
+            with errors.open("ab") as sink:
+                processes.append(
+                    subprocess.Popen(  # noqa: S603 - this interpreter, our module
+                        [
+                            sys.executable,
+                            "-m",
+                            "tollproof.reference.worker",
+                            str(written),
+                            *map(str, numbers),
+                        ],
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE,
+                        stderr=sink,
+                        pass_fds=numbers,
+                    )
+                )
+        for process in processes:
+            if not _is_ready(process):
+                said = errors.read_text(errors="replace")[-2000:]
+                raise LaunchError(f"a worker did not start: {said}")
+        for own in sockets:
+            for one in own:
+                one.close()
+        yield tuple(processes)
+    finally:
+        for process in processes:
+            _close(process)
+        for process in processes:
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _close(process: Process) -> None:
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            stream.close()
+
+
+def _is_ready(process: Process) -> bool:
+    """Wait for a worker to say that it listens; false when it ended or is too slow."""
+    if process.stdout is None:
+        return False
+    until = time.monotonic() + PATIENCE
+    while (left := until - time.monotonic()) > 0:
+        readable, _, _ = select.select([process.stdout], [], [], left)
+        if readable:
+            return process.stdout.readline() == b"ready\n"
+    return False
+
+
+# -- for people ------------------------------------------------------------------------
+
+
+def serve(
+    name: str = "sparkient",
+    *,
+    faults: Collection[str] = (),
+    limit: int = 600,
+    window: float = 60.0,
+    workers: int = 1,
+    redis: str | None = None,
+    tls: bool = False,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    profile: Path | None = None,
+    say: Callable[[str], None],
+) -> None:
+    """Run a reference deployment until SIGINT or SIGTERM, and say where it is.
+
+    Args:
+        profile: where to write its profile; a file in its run folder by default.
+        say: is given one line at a time; `click.echo` will do.
+
+    Raises:
+        UsageError, LaunchError: as :func:`serving` does.
+        LaunchError: a worker ended by itself.
+    """
+    leaving = threading.Event()
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        leaving.set()
+
+    former = {
+        number: signal.signal(number, leave)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        with serving(
+            name,
+            faults=faults,
+            limit=limit,
+            window=window,
+            workers=workers,
+            redis=redis,
+            tls=tls,
+            port=port,
+            host=host,
+        ) as deployment:
+            written = deployment.write_profile(
+                profile or deployment.folder / "profile.toml"
+            )
+            for line in _banner(deployment, faults, limit, window, workers, written):
+                say(line)
+            if host not in ("127.0.0.1", "::1", "localhost"):
+                say("It is NOT on loopback: anybody who reaches it may attack it.")
+            while not leaving.wait(1.0):
+                for process in deployment.processes:
+                    if process.poll() is not None:
+                        raise LaunchError(f"worker {process.pid} ended by itself")
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _banner(
+    deployment: Deployment,
+    faults: Collection[str],
+    limit: int,
+    window: float,
+    workers: int,
+    written: Path,
+) -> Iterator[str]:
+    yield "The Sparkient reference deployment: a target to learn and to test on."
+    yield f"  URL      {deployment.base_url}"
+    if deployment.http_url:
+        yield f"  plain    {deployment.http_url} (refuses everything)"
+        yield f"  CA       {deployment.folder / 'ca.pem'}"
+    yield f"  limit    {limit} requests in {window:g} s for each key"
+    yield f"  workers  {workers}"
+    for fault in sorted(faults):
+        yield f"  fault    {fault}: {BY_NAME[fault].title}"
+    yield f"  keys     {deployment.folder / 'secrets'}"
+    yield f"  profile  {written}"
+    yield f"Try: tollproof gate {written}"
+    yield "Ctrl-C ends it and removes its folder."

@@ -1,0 +1,106 @@
+"""A deployment put together: its stores, its limiter, its faults.
+
+Knows what a worker is told and makes an application of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tollproof.reference.limiters import Limiter, RedisLimiter, SqliteLimiter
+from tollproof.reference.sparkient.app import Sparkient
+from tollproof.reference.sparkient.blemishes import blemishes
+from tollproof.reference.sparkient.errors import envelope
+from tollproof.reference.sparkient.messages import Answer, Call
+from tollproof.reference.sparkient.routes import Service
+from tollproof.reference.sparkient.seed import open_stores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What each worker of a deployment is told.
+
+    Attributes:
+        folder: the run folder, seeded.
+        origin: the deployment's own, `scheme://host:port`.
+        limit, window: the default allowance of a key: requests, seconds.
+        redis: URL of the server that counts; None to count in SQLite.
+    """
+
+    folder: str
+    origin: str
+    limit: int
+    window: float
+    faults: tuple[str, ...] = ()
+    redis: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """An application and what has to be closed after it.
+
+    Attributes:
+        twin: what answers on the plain-HTTP twin of a TLS deployment.
+    """
+
+    app: Sparkient
+    twin: ASGIApp
+    close: Callable[[], None]
+
+
+def build(settings: Settings) -> Built:
+    """Open the stores of a seeded run folder and put the application on them."""
+    faults = frozenset(settings.faults)
+    folder = Path(settings.folder)
+    stores = open_stores(folder, faults)
+    limiter: Limiter = (
+        RedisLimiter(settings.redis, f"sparkient:{folder.name}")
+        if settings.redis
+        else SqliteLimiter(folder / "windows.db")
+    )
+    log = (folder / "server.log").open("a", buffering=1, encoding="utf-8")
+    app = Sparkient(
+        service=Service(
+            keys=stores.keys,
+            decisions=stores.decisions,
+            limit=settings.limit,
+            window=settings.window,
+            faults=faults,
+        ),
+        limiter=limiter,
+        origin=settings.origin,
+        blemishes=blemishes(faults),
+        loopholes=stores.loopholes,
+        log=log,
+    )
+
+    def close() -> None:
+        limiter.close()
+        stores.connection.close()
+        log.close()
+
+    twin = app if "http-accepts-credentials" in faults else _twin(app.finish)
+    return Built(app=app, twin=twin, close=close)
+
+
+def _twin(finish: Callable[[Call, Answer], None]) -> ASGIApp:
+    """Return an application that refuses everything and reads no credential."""
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        call = Call.of(scope)
+        answer = envelope(403, "Use HTTPS, and replace the key if you just sent one")
+        finish(call, answer)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": answer.status,
+                "headers": answer.encoded(),
+            }
+        )
+        await send({"type": "http.response.body", "body": answer.body})
+
+    return refuse

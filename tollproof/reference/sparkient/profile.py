@@ -1,0 +1,222 @@
+"""The profile of a deployment: every promise it keeps, written down.
+
+Knows the shape of a profile as text. Secrets are named by file, so that the profile
+works from any shell.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tollproof.reference.sparkient.errors import CODES
+from tollproof.reference.sparkient.keys import Role
+from tollproof.reference.sparkient.seed import IDENTITIES, Cast, Seeded
+
+_GRANTS = {
+    Role.ADMIN: ("*",),
+    Role.MEMBER: ("*", "!* /api/v1/keys", "!* /api/v1/keys/*"),
+    Role.READER: (
+        "*",
+        "!* /api/v1/keys",
+        "!* /api/v1/keys/*",
+        "!POST *",
+        "!DELETE *",
+    ),
+}
+_UUID4 = "^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a deployment is and what it was started with.
+
+    Attributes:
+        http_url: the plain-HTTP twin; empty without TLS.
+        limit, window: the default allowance of a key: requests, seconds.
+    """
+
+    folder: Path
+    base_url: str
+    http_url: str
+    limit: int
+    window: float
+
+
+def profile_text(place: Place, seeded: Seeded) -> str:
+    """Return the profile of a deployment, as TOML."""
+    return "\n".join(
+        [
+            f"# Written by `tollproof serve sparkient` for {place.base_url}:",
+            "# a reference deployment, there to learn and to test on.",
+            'name = "Sparkient API (reference deployment)"',
+            "",
+            *_target(place, seeded),
+            *(line for cast in IDENTITIES for line in _identity(cast, place, seeded)),
+            _promises(place),
+            *_rest(place),
+        ]
+    )
+
+
+def _quoted(value: object) -> str:
+    # JSON's texts, numbers and arrays of them are TOML's too.
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _inline(values: Mapping[str, str]) -> str:
+    pairs = ", ".join(f"{name} = {_quoted(value)}" for name, value in values.items())
+    return "{ " + pairs + " }"
+
+
+def _file(path: Path) -> str:
+    return _inline({"file": str(path)})
+
+
+def _target(place: Place, seeded: Seeded) -> Iterator[str]:
+    public = ["/", "/health", "/openapi.json", "/dashboard", "/dashboard.js"]
+    own = {
+        "decision_id": seeded.decisions["alpha"],
+        "key_id": seeded.spare_keys["acme"],
+    }
+    yield "[target]"
+    yield f"base_url = {_quoted(place.base_url)}"
+    if place.http_url:
+        yield f"http_url = {_quoted(place.http_url)}"
+    yield 'environment = "staging"'
+    yield 'openapi = "/openapi.json"'
+    yield f"public = {_quoted([f'GET {path}' for path in public])}"
+    yield f"path_parameters = {_inline(own)}"
+    if place.http_url:
+        yield f"tls = {_inline({'ca': str(place.folder / 'ca.pem')})}"
+    yield ""
+
+
+def _identity(cast: Cast, place: Place, seeded: Seeded) -> Iterator[str]:
+    owns = {"decision_id": seeded.decisions[cast.name]}
+    if cast.role is Role.ADMIN:
+        owns["key_id"] = seeded.spare_keys[cast.organisation]
+    yield f"[identities.{cast.name}]"
+    yield 'kind = "api_key"'
+    yield f"key = {_file(seeded.key_files[cast.name])}"
+    yield f"organisation = {_quoted(cast.organisation)}"
+    if cast.state != "live":
+        yield f"state = {_quoted(cast.state)}"
+    yield f"grants = {_quoted(_GRANTS[cast.role])}"
+    yield f"owns = {_inline(owns)}"
+    if cast.requests:
+        window = place.window
+        yield f"limit = {{ requests = {cast.requests}, window = {window} }}"
+    if cast.purpose:
+        yield f"purpose = {_quoted(cast.purpose)}"
+    yield ""
+
+
+def _promises(place: Place) -> str:
+    codes = ", ".join(f"{status} = [{_quoted(code)}]" for status, code in CODES.items())
+    statuses = [status for status in CODES if status != 500]
+    return f"""\
+[promises]
+challenge = "Bearer"
+realm = "sparkient"
+refusal = {{ unauthenticated = 401, forbidden = 403, not_owned = 404 }}
+doubled_header = "refuse"
+
+[promises.errors]
+content_type = "application/json"
+code = "/error/code"
+message = "/error/message"
+codes = {{ {codes} }}
+statuses = {_quoted(statuses)}
+
+[promises.errors.schema]
+type = "object"
+required = ["error"]
+additionalProperties = false
+
+[promises.errors.schema.properties.error]
+type = "object"
+required = ["code", "message"]
+additionalProperties = false
+properties = {{ code = {{ type = "string" }}, message = {{ type = "string" }} }}
+
+[[promises.headers]]
+name = "X-Request-Id"
+on = ["all"]
+value = "{_UUID4}"
+
+[[promises.headers]]
+name = "X-Debug"
+rule = "forbidden"
+
+[promises.rate_limit]
+limit = {place.limit}
+window = {place.window}
+per = "key"
+algorithm = "fixed_window_first"
+counts = {{ errors = true, rejected = false }}
+status = 429
+
+[promises.rate_limit.headers]
+limit = "X-RateLimit-Limit"
+remaining = "X-RateLimit-Remaining"
+reset = "X-RateLimit-Reset"
+reset_form = "unix_seconds"
+on = ["authenticated"]
+exactly = true
+retry_after = "delay_seconds"
+
+[promises.keys]
+format = "^sk_live_[A-Za-z0-9]{{42}}$"
+prefix = "sk_live_"
+entropy_bits = 128
+masked = '^sk_live_\\*+[A-Za-z0-9]{{4}}$'
+
+[promises.rotation]
+overlap = true
+active_within = 1.0
+revoked_within = 1.0
+stays_revoked_for = 5.0
+
+[promises.secrets]
+at_rest = "hmac-sha256"
+"""
+
+
+def _rest(place: Place) -> Iterator[str]:
+    sqlite = _inline({"sqlite": str(place.folder / "sparkient.db")})
+    yield f"""\
+[lifecycle]
+by = "alpha"
+
+[lifecycle.create]
+method = "POST"
+path = "/api/v1/keys"
+body = {{ name = "tollproof" }}
+key = "/key"
+id = "/id"
+
+[lifecycle.list]
+method = "GET"
+path = "/api/v1/keys"
+items = "/keys"
+id = "/id"
+shown = "/masked"
+
+[lifecycle.revoke]
+method = "DELETE"
+path = "/api/v1/keys/{{id}}"
+
+[places]
+logs = [{_file(place.folder / "server.log")}, {_file(place.folder / "worker.log")}]
+stores = [{sqlite}]
+pages = ["/", "/dashboard"]
+
+# The deployment is ours, and ends with the process that serves it.
+[consent]
+writes = true
+load = true
+key_lifecycle = true
+"""

@@ -1,0 +1,132 @@
+"""What is answered before there is a request: uvicorn's protocol, made to speak JSON.
+
+A message that cannot be read is answered with the same envelope and header fields as
+any other error, and then the connection is closed, for nobody knows where the next
+message would begin (RFC 9112, 9.3 and 11.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from tollproof.reference.sparkient.errors import envelope
+from tollproof.reference.sparkient.messages import Answer, Call
+
+Finish = Callable[[Call, Answer], None]
+
+#: Bytes of request line and header fields that are held in memory at all; what the
+#: application allows is much less, and it can tell who sent them.
+MOST_HELD = 256 * 1024
+#: Bytes that are read and dropped after an answer that did not wait for the body.
+MOST_DRAINED = 16 * 1024 * 1024
+
+
+class _Unreadable(Exception):
+    """Raised inside the parser's callbacks, which stops it."""
+
+
+def protocol(finish: Finish, most_held: int = MOST_HELD) -> type[HttpToolsProtocol]:
+    """Return a protocol class that lets `finish` complete its own answers."""
+
+    class EnvelopeProtocol(HttpToolsProtocol):
+        _reading = ""  # which part of a message is being read
+        _held = 0
+        _drained = 0
+        _later: Answer | None = None
+        _secure = False
+
+        def data_received(self, data: bytes) -> None:
+            if self._later is not None or self.transport.is_closing():
+                return  # nothing after an unreadable message is a message
+            self._unset_keepalive_if_required()
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade:
+                # Upgrade is an offer (RFC 9110, 7.8): it is not taken, and the rest
+                # of the connection cannot be told from the other protocol.
+                self.cycle.keep_alive = False
+                return
+            except httptools.HttpParserError:
+                self._refuse(400, "The request is not valid HTTP/1.1")
+                return
+            if self._reading in ("request line", "header"):
+                self._held += len(data)
+                if self._held > most_held:
+                    long_target = self._reading == "request line"
+                    status = 414 if long_target else 431
+                    self._refuse(status, "The request is too long")
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self._reading = "request line"
+            self._held = 0
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            self._reading = "header"
+            super().on_header(name, value)
+
+        def on_headers_complete(self) -> None:
+            if self.parser.get_http_version() not in ("1.0", "1.1"):
+                self._reading = "request line"
+                raise _Unreadable
+            hosts = sum(name == b"host" for name, _ in self.headers)
+            # RFC 9112, 3.2: 400 to any HTTP/1.1 message without Host, or with two.
+            if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+                raise _Unreadable
+            super().on_headers_complete()
+            self._reading = "body"
+            self._drained = 0
+
+        def on_body(self, body: bytes) -> None:
+            if self.cycle.response_complete:
+                self._drained += len(body)
+                if self._drained > MOST_DRAINED:
+                    self.transport.close()
+            super().on_body(body)
+
+        def on_message_complete(self) -> None:
+            super().on_message_complete()
+            self._reading = ""
+
+        def on_response_complete(self) -> None:
+            waiting = bool(self.pipeline)
+            super().on_response_complete()
+            if self._later is not None and not waiting:
+                self._write(self._later)
+
+        def _refuse(self, status: int, message: str) -> None:
+            call = Call(
+                method="-",
+                path="-",
+                secure=self.scheme == "https",
+                unread=self._reading or "request line",
+            )
+            answer = envelope(status, message)
+            finish(call, answer)
+            cycle = self.cycle
+            if cycle is None or cycle.response_complete:
+                self._write(answer)
+            elif self._reading == "body" and not self.pipeline:
+                # The request that is being handled is the unreadable one.
+                cycle.disconnected = True
+                cycle.message_event.set()
+                if not cycle.response_started:
+                    self._write(answer)
+                else:
+                    self.transport.close()
+            else:
+                # Answers go out in the order of requests (RFC 9112, 9.3.2).
+                self._later = answer
+
+        def _write(self, answer: Answer) -> None:
+            lines = [STATUS_LINE[answer.status]]
+            fields = [*self.server_state.default_headers, *answer.encoded()]
+            for name, value in [*fields, (b"connection", b"close")]:
+                lines += (name, b": ", value, b"\r\n")
+            self.transport.write(b"".join([*lines, b"\r\n", answer.body]))
+            self.transport.close()
+
+    return EnvelopeProtocol
