@@ -304,6 +304,8 @@ class Client:
 
     def _send_once(self, probe: Probe, origin: str) -> _Answer | Failure:
         limits = self.settings.limits
+        # A proxy is told the whole URL of a plain request (RFC 9112, 3.2.2).
+        forwarded = self.settings.proxy is not None and origin.startswith("http:")
         request = httpx.Request(
             probe.method,
             origin,
@@ -312,7 +314,7 @@ class Client:
             ],
             content=probe.body or None,
             extensions={
-                "target": _bytes(probe.target),
+                "target": _bytes(origin * forwarded + probe.target),
                 "timeout": {
                     "connect": limits.connect,
                     "read": limits.total,

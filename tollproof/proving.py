@@ -1,0 +1,139 @@
+"""Seeds faults into the reference deployments and sees which checks notice.
+
+Knows what a fault promises: one check fails, and no other. Must not know how a fault
+is made nor how a check judges. A tool that stops releases must show how many faults it
+misses and how often it cries wolf; this is where both figures come from.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tollproof import running
+from tollproof.errors import RecordError
+from tollproof.model import Outcome, Tier
+from tollproof.record import read_run
+from tollproof.reference.faults import Fault
+from tollproof.reference.launch import serving
+
+#: The name of the trial without any fault.
+SOUND = "(none)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A reference deployment with one fault, or with none.
+
+    Attributes:
+        fault: its name, or :data:`SOUND`.
+        check: the check that must notice it; empty without a fault.
+    """
+
+    fault: str
+    check: str = ""
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What the checks said of one trial.
+
+    Attributes:
+        failed: checks that failed, the expected one included.
+        undetermined: checks that were inconclusive on a subject.
+        broken: why the trial could not be judged at all; empty when it was.
+    """
+
+    trial: Trial
+    failed: tuple[str, ...] = ()
+    undetermined: tuple[str, ...] = ()
+    judged: int = 0
+    broken: str = ""
+
+    @property
+    def noticed(self) -> bool:
+        """Whether the named check failed; a sound deployment has nothing to notice."""
+        return not self.broken and (
+            not self.trial.check or self.trial.check in self.failed
+        )
+
+    @property
+    def false_alarms(self) -> tuple[str, ...]:
+        """Checks that failed though nothing of theirs is broken."""
+        return tuple(name for name in self.failed if name != self.trial.check)
+
+
+def trials(faults: Iterable[Fault]) -> tuple[Trial, ...]:
+    """Return a trial for each fault, before them a sound one for each way to start."""
+    chosen = tuple(faults)
+    ways = dict.fromkeys([(), *(fault.needs for fault in chosen)])
+    sound = [Trial(fault=SOUND, needs=needs) for needs in ways]
+    seeded = [
+        Trial(fault=fault.name, check=fault.check, needs=fault.needs)
+        for fault in chosen
+    ]
+    return (*sound, *seeded)
+
+
+def prove(
+    planned: Sequence[Trial],
+    *,
+    suites: tuple[str, ...] = (),
+    jobs: int = 2,
+    done: Callable[[Observation], None] = lambda _: None,
+) -> tuple[Observation, ...]:
+    """Judge every trial, `jobs` at a time, and return what was seen, in order.
+
+    Args:
+        suites: run these only; all of them when empty.
+        done: called with each observation as it is made, from any thread.
+    """
+
+    def observe(trial: Trial) -> Observation:
+        observation = _observe(trial, suites)
+        done(observation)
+        return observation
+
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        return tuple(pool.map(observe, planned))
+
+
+def _observe(trial: Trial, suites: tuple[str, ...]) -> Observation:
+    faults = () if trial.fault == SOUND else (trial.fault,)
+    with (
+        tempfile.TemporaryDirectory(prefix="tollproof-prove-") as folder,
+        serving("sparkient", faults=faults, tls="tls" in trial.needs) as deployment,
+    ):
+        profile = deployment.write_profile(Path(folder) / "profile.toml")
+        output = Path(folder) / "run"
+        request = running.Request(
+            profile=profile,
+            output=output,
+            tier=Tier.AUDIT,
+            command="tollproof prove",
+            only=suites,
+            progress="silent",
+        )
+        code = running.run(request, dict(os.environ))
+        try:
+            run = read_run(output)
+        except RecordError as error:
+            return Observation(trial=trial, broken=str(error))
+    if run.about.interrupted or code not in (0, 1):
+        return Observation(trial=trial, broken=f"the run ended with code {code}")
+
+    def named(outcome: Outcome) -> tuple[str, ...]:
+        found = [item for item in run.results if item.verdict.outcome is outcome]
+        return tuple(dict.fromkeys(item.check for item in found))
+
+    return Observation(
+        trial=trial,
+        failed=named(Outcome.FAILED),
+        undetermined=named(Outcome.INCONCLUSIVE),
+        judged=len(run.results),
+    )
