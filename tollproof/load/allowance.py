@@ -74,3 +74,10 @@ class Allowance:
             self._slot = (slot + 1) % len(self._last)
         self.used += 1
         return True
+
+    def give_back(self) -> None:
+        """Take back the last :meth:`take`: nothing was sent after all."""
+        self.used -= 1
+        if self._paced:
+            self._slot = (self._slot - 1) % len(self._last)
+            self._last[self._slot] = _LONG_AGO

@@ -157,8 +157,8 @@ class Stream:
         answer: the response so far.
         head: whether the head of the final response has been read: its status
             is the target's decision, whatever becomes of the body.
+        head_at: when that was, if whoever feeds the stream keeps a clock.
         done: whether nothing more belongs to this response.
-        began: whether any byte of it has arrived.
     """
 
     __slots__ = (
@@ -169,9 +169,9 @@ class Stream:
         "_sized",
         "_wanted",
         "answer",
-        "began",
         "done",
         "head",
+        "head_at",
     )
 
     def __init__(self, reader: Reader, *, limit: int, bodiless: bool = False) -> None:
@@ -184,8 +184,8 @@ class Stream:
         self._parser = httptools.HttpResponseParser(self)
         self.answer = self._blank()
         self.head = False
+        self.head_at = 0
         self.done = False
-        self.began = False
 
     def feed(self, data: bytes) -> bool:
         """Take the next bytes; return whether the response is whole.
@@ -194,7 +194,6 @@ class Stream:
             Malformed: the bytes are not a response, or there are too many of them.
                 What :attr:`head` and :attr:`answer` hold by then stays true.
         """
-        self.began = True
         self._read += len(data)
         try:
             self._parser.feed_data(data)

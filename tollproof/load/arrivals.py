@@ -104,7 +104,7 @@ def arrivals(
     it is a Poisson process of that rate instead. Every process draws the same sequence
     and takes each `shares`-th, so that all of them together are the whole of it.
     """
-    chance = random.Random(seed) if seed is not None else None  # noqa: S311 - no secret
+    chance = random.Random(seed) if seed is not None else None
     mass = chance.expovariate(1.0) if chance else 0.5
     began, before, number = 0.0, 0.0, 0
     for stage in stages:

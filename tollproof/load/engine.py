@@ -23,6 +23,8 @@ from tollproof.load.sentinel import Sentinel
 
 MILLISECOND = 1_000_000
 NEVER = 1 << 62
+#: Not sent: the allowance does not cover it, or the connection had ended.
+REFUSED, GONE = 0, -1
 
 #: From here to the next due time the loop spins: the system's timers are coarser.
 SPIN = 1_500_000
@@ -66,8 +68,13 @@ class Driver(Protocol):
     def unopened(self, group: Any, how: str) -> None:
         """A connection that was asked for could not be opened."""
 
-    def answered(self, connection: Connection, answer: Answer, at: int) -> None:
-        """A request was answered at `at`; the connection is idle or closed by now."""
+    def answered(
+        self, connection: Connection, answer: Answer, head: int, at: int
+    ) -> None:
+        """A request was answered; the connection is idle or closed by now.
+
+        `head` is an upper bound of when the answer's head came, `at` of its last byte.
+        """
 
     def failed(self, connection: Connection, how: str, at: int) -> None:
         """A request under way will have no answer; the connection is closed.
@@ -78,6 +85,9 @@ class Driver(Protocol):
 
     def lost(self, connection: Connection) -> None:
         """An idle or held connection was ended by the target; it is closed."""
+
+    def halt(self) -> None:
+        """Send nothing more, and be finished when what is under way is settled."""
 
 
 class Poller(Protocol):
@@ -114,7 +124,12 @@ def system_poller() -> Poller:
 
 
 class Engine:
-    """Connections of one process to one target."""
+    """Connections of one process to one target.
+
+    Attributes:
+        begun: how many connections were begun.
+        stopping: set by others to have the driver halted.
+    """
 
     def __init__(
         self,
@@ -132,6 +147,7 @@ class Engine:
         self.allowance = allowance
         self.sentinel = sentinel
         self.stopping = False
+        self.begun = 0
         self._context = context
         self._reader = reader
         self._limits = limits
@@ -142,7 +158,6 @@ class Engine:
         self._by_fd: dict[int, Connection] = {}
         self._opening: deque[tuple[Any, Address]] = deque()
         self._deadlines: dict[Connection, int] = {}
-        self._number = 0
 
     # -- what drivers call -------------------------------------------------------------
 
@@ -153,18 +168,20 @@ class Engine:
     def send(self, connection: Connection, request: bytes, *, head: bool) -> int:
         """Send a request on an idle connection; return when, in monotonic ns.
 
-        `head` says that it is a HEAD request. Returns 0, having sent nothing, when
-        the allowance is spent or the connection had ended.
+        `head` says that it is a HEAD request. Having sent nothing, it returns
+        :data:`REFUSED` when the allowance does not cover the request, and
+        :data:`GONE` when the connection had ended, which is closed then.
         """
         now = monotonic_ns()
         if not self.allowance.take(now):
-            return 0
+            return REFUSED
         self._prepare(connection, head)
         try:
             connection.send(request)
         except Closed:
+            self.allowance.give_back()
             self.close(connection)
-            return 0
+            return GONE
         if not connection.written:
             self._poller.modify(connection.fd, READ | WRITE)
         self._deadlines[connection] = now + self._timeout
@@ -185,23 +202,26 @@ class Engine:
     def release(self, connections: list[Connection]) -> list[int]:
         """Complete held requests, one close after the other.
 
-        Returns when each was, in monotonic ns; 0 for one that was not sent because
-        the allowance is spent or the connection had ended.
+        Returns when each was, in monotonic ns, or :data:`REFUSED` or :data:`GONE`
+        for one that was not sent; its connection is closed then.
         """
-        take, clock = self.allowance.take, monotonic_ns
+        take, clock, held = self.allowance.take, monotonic_ns, State.HELD
         times = []
         for connection in connections:
             now = clock()
-            if connection.state is not State.HELD or not take(now):
-                now = 0
+            if connection.state is not held:
+                now = GONE
+            elif not take(now):
+                now = REFUSED
             else:
                 try:
                     connection.release()
                 except Closed:
-                    now = 0
+                    self.allowance.give_back()
+                    now = GONE
             times.append(now)
         for connection, sent in zip(connections, times, strict=True):
-            if not sent:
+            if sent <= 0:
                 self.close(connection)
             else:
                 self._deadlines[connection] = sent + self._timeout
@@ -229,13 +249,16 @@ class Engine:
     # -- the loop ----------------------------------------------------------------------
 
     def run(self, driver: Driver) -> None:
-        """Serve the driver until it is finished or :attr:`stopping` is set."""
+        """Serve the driver until it is finished; :attr:`stopping` halts it early."""
         poll, clock, by_fd = self._poller.poll, monotonic_ns, self._by_fd
         whole, deadlines = self._reader.whole, self._deadlines
         busy, idle = State.BUSY, State.IDLE
         threshold = self.sentinel.threshold
         paused = swept = turn = clock()
-        while not (driver.finished or self.stopping):
+        while not driver.finished:
+            if self.stopping:
+                self.stopping = False
+                driver.halt()
             ahead = driver.due - turn
             if ahead <= 0:
                 driver.act(turn)
@@ -272,7 +295,7 @@ class Engine:
                                 connection.state = idle
                             else:
                                 self.close(connection)
-                            driver.answered(connection, answer, now)
+                            driver.answered(connection, answer, now, now)
                             continue
                     self._fed(connection, driver, data)
                 else:
@@ -299,9 +322,9 @@ class Engine:
     def _open_some(self, driver: Driver) -> None:
         for _ in range(min(OPENED_PER_TURN, len(self._opening))):
             group, address = self._opening.popleft()
-            self._number += 1
+            self.begun += 1
             try:
-                connection = Connection(self._number, address, context=self._context)
+                connection = Connection(self.begun, address, context=self._context)
             except OSError as error:
                 driver.unopened(group, error.strerror or "socket")
                 continue
@@ -344,13 +367,18 @@ class Engine:
         if connection.stream is None:
             connection.stream = Stream(self._reader, limit=self._limits.response)
         stream: Stream = connection.stream
+        fault = ""
         try:
-            done = stream.feed(data)
+            stream.feed(data)
         except Malformed as error:
+            fault = f"malformed: {error}"
+        now = monotonic_ns()
+        if stream.head and not stream.head_at:
+            stream.head_at = now
+        if fault:
             self.close(connection)
-            driver.failed(connection, f"malformed: {error}", monotonic_ns())
-            return
-        if done:
+            driver.failed(connection, fault, now)
+        elif stream.done:
             self._deadlines.pop(connection, None)
             # An answer given before the whole request was out leaves the
             # connection in no state to carry another.
@@ -358,19 +386,20 @@ class Engine:
                 connection.state = State.IDLE
             else:
                 self.close(connection)
-            driver.answered(connection, stream.answer, monotonic_ns())
+            driver.answered(connection, stream.answer, stream.head_at, now)
 
     def _ended(self, connection: Connection, driver: Driver, how: str) -> None:
         """Take the end of a connection, whichever side of a request it falls on."""
         stream: Stream | None = connection.stream
         busy = connection.state is State.BUSY
+        now = monotonic_ns()
         self.close(connection)
         if not busy:
             driver.lost(connection)
         elif stream is not None and stream.end():
-            driver.answered(connection, stream.answer, monotonic_ns())
+            driver.answered(connection, stream.answer, stream.head_at, now)
         else:
-            driver.failed(connection, how, monotonic_ns())
+            driver.failed(connection, how, now)
 
     def _sweep(self, driver: Driver, now: int) -> None:
         late = [one for one, at in self._deadlines.items() if at < now]

@@ -1,0 +1,54 @@
+"""What a load job came to, beside the observations themselves.
+
+Knows the counts that the processes report. Must not know what the promise was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tollproof.load.sentinel import Stalls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsent:
+    """Requests of a shot that certainly never reached the target, and why."""
+
+    shot: int
+    why: str
+    requests: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareReport:
+    """What one process did.
+
+    Attributes:
+        sent: requests given to the kernel; `observed` of them are on record.
+        statuses: observations by status, "0" for an unknown outcome.
+        failures: why an answer was missing or cut short.
+        left_out: shots whose cue named no moment.
+        refused: requests the allowance did not cover.
+        seconds: from the first instant to the last answer; `cpu` of one core.
+        connections: how many were begun.
+        clock: name of its monotonic clock.
+        offset: bounds of what must be added to its clock to have the collector's, ns.
+        fault: why it did not finish, as it saw it; empty when it did.
+    """
+
+    share: int
+    sent: int = 0
+    observed: int = 0
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)
+    unsent: tuple[Unsent, ...] = ()
+    left_out: tuple[int, ...] = ()
+    refused: int = 0
+    stalls: Stalls = field(default_factory=lambda: Stalls(threshold=0))
+    seconds: float = 0.0
+    cpu: float = 0.0
+    connections: int = 0
+    clock: str = ""
+    offset: tuple[int, int] = (0, 0)
+    fault: str = ""
