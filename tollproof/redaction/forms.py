@@ -22,10 +22,11 @@ from typing import Literal
 RUN = 12
 #: A shorter credential would be found in texts that have nothing to do with it.
 SHORTEST = 6
-#: Letters are all of one case often in words, seldom in keys: see :func:`telling`.
+# What makes a run telling, see :func:`telling`.
 _TURNS = 3
 _LONG_RUN = 20
 _STEPS = 4
+_CHARACTERS = 5
 
 _FOLD = bytes.maketrans(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZ-_", b"abcdefghijklmnopqrstuvwxyz+/"
@@ -58,6 +59,7 @@ class Credential:
         value: the secret itself; not in the repr.
         public_prefix: the beginning that every key shares and masked keys show,
             `sk_live_`; when empty, a beginning of that look is taken for one.
+        kind: what it is to whoever sends it; a JWT is told by its look alone.
     """
 
     label: str
@@ -115,7 +117,7 @@ def telling(run: bytes) -> bool:
     it changes between small letters, capitals, digits and others as keys do and words
     do not, so that a secret made of words is not found in a sentence.
     """
-    if len(run) < RUN or len({b - a for a, b in pairwise(run[:64])}) < _STEPS:
+    if len(run) < RUN or not _varied(run) or len(set(run[:64])) < _CHARACTERS:
         return False
     if len(run) >= _LONG_RUN:
         return True
@@ -126,23 +128,30 @@ def forms(credential: Credential) -> tuple[Form, ...]:
     """Return every form to look for; none when the value is too weak to look for.
 
     Weak is what occurs in texts by chance: fewer than six characters, a short word or
-    number (`open`, `password`, `123456`), a repetition (`aaaaaaaaaaaa`).
+    number (`open`, `password`, `123456`), a repetition or sequence (`aaaa…`, `abc123`).
     """
     value = credential.value.encode("utf-8", "surrogatepass")
     if _weak(value):
         return ()
+    # A label that holds the value would put it back where it was taken out.
+    label = "unnamed" if credential.value in credential.label else credential.label
     if jwt := _JWT.fullmatch(credential.value):
-        return tuple(_of_token(credential.label, value, *map(len, jwt.groups())))
-    return tuple(_of_key(credential, value))
+        return tuple(_of_token(label, value, *map(len, jwt.groups())))
+    return tuple(_of_key(label, value, credential))
 
 
 def _weak(value: bytes) -> bool:
-    if len(value) < SHORTEST or len({b - a for a, b in pairwise(value[:64])}) < _STEPS:
+    if len(value) < SHORTEST or not _varied(value):
         return True
     return len(value) < RUN and (value.isalpha() or value.isdigit())
 
 
-def _of_key(credential: Credential, value: bytes) -> Iterator[Form]:
+def _varied(text: bytes) -> bool:
+    """Whether it is more than a repetition or a sequence of characters."""
+    return len({after - before for before, after in pairwise(text[:64])}) >= _STEPS
+
+
+def _of_key(label: str, value: bytes, credential: Credential) -> Iterator[Form]:
     prefix = credential.public_prefix
     if not (prefix and credential.value.startswith(prefix)):
         found = _PREFIX.match(credential.value)
@@ -151,10 +160,10 @@ def _of_key(credential: Credential, value: bytes) -> Iterator[Form]:
     if len(value) - secret < SHORTEST:
         secret = 0
     whole = len(value) - secret < RUN
-    yield from _encodings(credential.label, value, secret=secret, whole=whole)
-    yield from _digests(credential.label, value)
+    yield from _encodings(label, value, secret=secret, whole=whole)
+    yield from _digests(label, value)
     if secret and not whole:
-        yield from _digests(credential.label, value[secret:])
+        yield from _digests(label, value[secret:])
 
 
 def _of_token(label: str, value: bytes, payload: int, signature: int) -> Iterator[Form]:

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 
 #: How often escapes are undone in what undoing them has left: `%2573`, JSON in JSON.
-DEPTH = 3
+DEPTH = 5
 
 _ESCAPE = re.compile(
     rb"%[0-9a-fA-F]{2}|%u[0-9a-fA-F]{4}"
