@@ -159,8 +159,8 @@ def runs(draw: st.DrawFn) -> Run:
     seen = [item.id for item in run.exchanges]
     results = []
     for result in run.results:
-        if checks and draw(st.booleans()):
-            result = replace(result, check=draw(st.sampled_from(checks)))
+        check = draw(st.sampled_from([result.check, *checks]))
+        result = replace(result, check=check)
         if seen:
             cited = draw(st.lists(st.sampled_from(seen), max_size=3))
             result = replace(

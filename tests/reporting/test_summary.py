@@ -45,12 +45,8 @@ def _run(*outcomes: Outcome, waived: bool = False, **changes: object) -> Run:
     return replace(run, **changes)  # type: ignore[arg-type]
 
 
-P, F, I, N = (
-    Outcome.PASSED,
-    Outcome.FAILED,
-    Outcome.INCONCLUSIVE,
-    Outcome.NOT_APPLICABLE,
-)
+P, F, N = Outcome.PASSED, Outcome.FAILED, Outcome.NOT_APPLICABLE
+U = Outcome.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
@@ -59,8 +55,8 @@ P, F, I, N = (
         (_run(P, P), Decision.RELEASE),
         (_run(P, N), Decision.RELEASE),
         (_run(P, F), Decision.REFUSE),
-        (_run(F, I), Decision.REFUSE),
-        (_run(P, I), Decision.UNDECIDED),
+        (_run(F, U), Decision.REFUSE),
+        (_run(P, U), Decision.UNDECIDED),
         (_run(N), Decision.UNDECIDED),
         (_run(), Decision.UNDECIDED),
         (_run(P, F, waived=True), Decision.RELEASE),
