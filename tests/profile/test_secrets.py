@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -111,22 +110,14 @@ def test_a_command_that_prints_for_ever_is_ended(tmp_path: Path) -> None:
 def test_a_command_that_does_not_end_is_ended_with_its_children(
     tmp_path: Path, script: str
 ) -> None:
-    ref = SecretRef(command=("sh", "-c", f"echo $$ >pid; {script}"))
+    os.mkfifo(tmp_path / "alive")
+    reader = os.open(tmp_path / "alive", os.O_RDONLY | os.O_NONBLOCK)
+    ref = SecretRef(command=("sh", "-c", f"exec 3>alive; echo up >&3; {script}"))
     with pytest.raises(UsageError, match="did not end within"):
-        resolve(ref, folder=tmp_path, environ=os.environ, patience=0.3)
-    group = int((tmp_path / "pid").read_text())
-    deadline = time.monotonic() + 5
-    while _is_there(group) and time.monotonic() < deadline:
-        continue  # until init has reaped the children
-    assert not _is_there(group)
-
-
-def _is_there(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+        resolve(ref, folder=tmp_path, environ=os.environ, patience=1)
+    os.set_blocking(reader, True)
+    with os.fdopen(reader) as pipe:
+        assert pipe.read() == "up\n"  # and then the end: nobody holds it any more
 
 
 def test_a_command_that_is_not_there(tmp_path: Path) -> None:

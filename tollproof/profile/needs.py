@@ -248,6 +248,8 @@ def _path_need(dotted: str) -> Need:
     parent, _, leaf = dotted.rpartition(".")
     if _is_section(kind):
         missing = f"The profile has no [{dotted}] table: add it."
+    elif kind is bool:
+        missing = f"The profile does not say `{leaf} = true` in [{parent}]: write it."
     elif parent:
         missing = f"The profile does not say `{leaf} = …` in [{parent}]: add it."
     else:

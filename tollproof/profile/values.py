@@ -227,7 +227,11 @@ Ratio = Annotated[float, Strict(), Field(ge=0, le=1)]
 Status = Annotated[int, Strict(), Field(ge=100, le=599)]
 ErrorStatus = Annotated[int, Field(ge=400, le=599)]
 Text = Annotated[str, Field(min_length=1)]
-PathValue = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
+PathValue = Annotated[
+    str,
+    BeforeValidator(_as_text, json_schema_input_type=str | int),
+    Field(min_length=1),
+]
 Regex = Annotated[str, AfterValidator(_compiles)]
 Url = Annotated[str, _url("http", "https")]
 PlainUrl = Annotated[str, _url("http")]
