@@ -28,6 +28,8 @@ _SECRET_FIELDS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"}
 )
 _SCHEME = re.compile(r"\s*([A-Za-z][\w-]*)\s+\S")
+_WORD = re.compile(rb"[A-Za-z0-9]")
+
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -248,7 +250,7 @@ def _standing_alone(form: Form, text: bytes) -> Iterator[tuple[Form, int, int]]:
     low = text.find(form.text)
     while low >= 0:
         around = text[max(low - 1, 0) : low] + text[low + size : low + size + 1]
-        if form.bits != 8 or not any(chr(code).isalnum() for code in around):
+        if form.bits != 8 or not _WORD.search(around):
             yield form, low, low + size
         low = text.find(form.text, low + size)
 
