@@ -50,7 +50,7 @@ def callers(reader: Reader, url: str) -> list[str]:
 
 def _identity(scheme: str, item: Mapping[str, Any], url: str) -> list[str] | str:
     """Return the lines of an identity, or why there is none."""
-    variable = re.sub(r"[^A-Z0-9]+", "_", scheme.upper()).strip("_") or "API"
+    variable = _words(scheme).upper() or "API"
 
     def env(suffix: str) -> str:
         name = variable if variable.endswith(suffix) else f"{variable}_{suffix}"
@@ -122,10 +122,16 @@ def _more_identities() -> list[str]:
     ]
 
 
+def _words(scheme: str) -> str:
+    """Write `firebaseUser` as `firebase_user`."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", scheme)
+    return re.sub(r"[^a-z0-9]+", "_", apart.lower()).strip("_")
+
+
 def _unused(scheme: str, names: list[str]) -> str:
     if not names:
         return "alpha"
-    stem = re.sub(r"[^a-z0-9]+", "_", scheme.lower()).strip("_") or "caller"
+    stem = _words(scheme) or "caller"
     stem = stem if stem not in ("anonymous", "alpha") else f"{stem}_2"
     number, name = 1, stem
     while name in names:

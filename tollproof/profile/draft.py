@@ -84,7 +84,7 @@ def _target(
         twin = toml_string("http" + url.removeprefix("https"))
         lines.append(f"# http_url = {twin}  # does it answer plain HTTP, too?")
     lines.append('environment = "staging"  # "development", "staging" or "production"')
-    if document := copied(("target", "openapi"), source):
+    if source and (document := copied(("target", "openapi"), source)):
         lines.append(f"openapi = {document}")
     else:
         lines.append(
