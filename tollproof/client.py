@@ -61,6 +61,9 @@ class Probe:
         identity: whose credential it carries, in words; never the credential.
         operation: the label of the operation it aims at.
         raw: the whole request as bytes, for what no HTTP library sends.
+        take: called with the answer's body as it arrived, before anything of it is
+            recorded: for answers that hold a new credential, which it must give to
+            the redactor.
     """
 
     method: str
@@ -72,6 +75,9 @@ class Probe:
     operation: str = ""
     purpose: str = ""
     raw: bytes | None = None
+    take: Callable[[bytes], None] | None = field(
+        default=None, repr=False, compare=False
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +194,8 @@ class Client:
         number = self._admit()
         at, started = now(), time.perf_counter()
         answer = self._exchange(probe, origin)
+        if probe.take is not None and isinstance(answer, _Answer):
+            probe.take(answer.body)
         exchange = self._exchange_record(
             probe, origin, answer, f"{self._worker}-{number}", at, started, check
         )

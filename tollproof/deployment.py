@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 from tollproof.client import Client, Probe
 from tollproof.errors import Undetermined
 from tollproof.identity import Identity
+from tollproof.identity.clock import TargetClock
+from tollproof.identity.fetching import Fetcher
+from tollproof.identity.renewal import renewed, why_refused
 from tollproof.model import Exchange, Reason
 from tollproof.openapi import Document
 from tollproof.operations import Example, Operation, encode_query, expand
@@ -36,6 +39,8 @@ class Deployment:
         document: the OpenAPI document, when there is one.
         prefix: path before every operation's path.
         notes: sentences for the reader of the report.
+        fetcher: asks token endpoints and issuers, on behalf of identities.
+        clock: the target's, as far as its answers tell.
         production_consent: the command line's second consent, without which
             production gets neither load nor key lifecycle.
     """
@@ -45,6 +50,8 @@ class Deployment:
     identities: Mapping[str, Identity]
     client: Client
     redactor: Redactor
+    fetcher: Fetcher
+    clock: TargetClock
     document: Document | None = None
     prefix: str = ""
     seed: int = 0
@@ -122,6 +129,14 @@ class Deployment:
 
     # -- asked once ------------------------------------------------------------------
 
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return what `compute` gives, computed once in a run, whoever asks.
+
+        Raises:
+            Undetermined: as `compute` did, the first time.
+        """
+        return self._once.get(key, compute)
+
     def control(self, operation: Operation, check: str) -> Exchange:
         """Show that an operation works for a caller it must let in; asked once.
 
@@ -172,18 +187,24 @@ class Deployment:
             )
         refusals: list[Exchange] = []
         for operation in sorted(operations, key=_simplicity)[:3]:
-            probe = self.probe(operation, identity, purpose="preflight")
-            exchange = answered(self.client.send(probe, check=check), self.profile)
+            exchange = self._ask(operation, identity, check)
+            if exchange.status == 401 and not refusals and renewed(identity):
+                exchange = self._ask(operation, identity, check)
             if exchange.status < 300:
                 return exchange
             refusals.append(exchange)
+        why = why_refused(identity, self.profile, self.clock.now())
         seen = ", ".join(f"{item.operation}: {item.status}" for item in refusals)
         raise Undetermined(
             Reason.PRECONDITION,
             f"The identity {identity.name} should work but was let in nowhere "
-            f"({seen}); is its credential right?",
+            f"({seen}); {why or 'is its credential right?'}",
             *(item.id for item in refusals),
         )
+
+    def _ask(self, operation: Operation, identity: Identity, check: str) -> Exchange:
+        probe = self.probe(operation, identity, purpose="preflight")
+        return answered(self.client.send(probe, check=check), self.profile)
 
 
 def answered(exchange: Exchange, profile: Profile) -> Exchange:

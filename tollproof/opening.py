@@ -17,7 +17,9 @@ from tollproof.client import Client, ClientSettings, origin_of
 from tollproof.deployment import Deployment, prefix_of
 from tollproof.errors import Problem, ProfileError, UsageError
 from tollproof.identity import Identity, Open
-from tollproof.identity.mechanisms import mechanism_of
+from tollproof.identity.clock import TargetClock
+from tollproof.identity.fetching import Fetcher
+from tollproof.identity.mechanisms import Surroundings, mechanism_of
 from tollproof.model import Exchange, Tier
 from tollproof.openapi import (
     DOCUMENT_LIMIT,
@@ -63,20 +65,31 @@ def open_deployment(
             OpenAPI document that cannot be used.
     """
     secrets = resolve_all(profile, environ)
-    redactor = Redactor()
-    client = Client(
-        client_settings(profile, options),
-        redactor=redactor,
-        record=record,
-        worker=options.worker,
+    redactor, clock = Redactor(), TargetClock()
+
+    def observe(exchange: Exchange) -> None:
+        clock.observe(exchange)
+        record(exchange)
+
+    settings = client_settings(profile, options)
+    client = Client(settings, redactor=redactor, record=observe, worker=options.worker)
+    fetcher = Fetcher(
+        settings.context, seconds=settings.limits.total, proxy=settings.proxy
     )
     document, operations, notes = _read_api(profile, client)
     return Deployment(
         profile=profile,
         operations=operations,
-        identities=_identities(profile, secrets, redactor),
+        identities=_identities(
+            secrets,
+            Surroundings(
+                profile=profile, redactor=redactor, fetcher=fetcher, clock=clock
+            ),
+        ),
         client=client,
         redactor=redactor,
+        fetcher=fetcher,
+        clock=clock,
         document=document,
         prefix=prefix_of(profile, document),
         seed=options.seed,
@@ -97,6 +110,9 @@ def client_settings(profile: Profile, options: Options) -> ClientSettings:
     urls = [target.base_url, *target.replicas]
     if target.http_url:
         urls.append(target.http_url)
+    # Token endpoints are part of the deployment wherever they are.
+    endpoints = (profile.token_url(item) for item in profile.identities.values())
+    urls += [url for url in endpoints if url]
     return ClientSettings(
         origins=tuple(dict.fromkeys(origin_of(url) for url in urls)),
         context=_context(profile),
@@ -134,18 +150,14 @@ def _context(profile: Profile) -> ssl.SSLContext:
 
 
 def _identities(
-    profile: Profile, secrets: Mapping[tuple[str, str], str], redactor: Redactor
+    secrets: Mapping[tuple[str, str], str], around: Surroundings
 ) -> dict[str, Identity]:
     identities: dict[str, Identity] = {}
-    for name, declared in profile.identities.items():
+    for name, declared in around.profile.identities.items():
         own = {field: value for (who, field), value in secrets.items() if who == name}
-        mechanism = (
-            Open()
-            if declared.is_open
-            else mechanism_of(declared, own, profile=profile, redactor=redactor)
-        )
+        mechanism = Open() if declared.is_open else mechanism_of(declared, own, around)
         identities[name] = Identity(
-            declared=declared, mechanism=mechanism, redactor=redactor
+            declared=declared, mechanism=mechanism, redactor=around.redactor
         )
     return identities
 

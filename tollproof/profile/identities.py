@@ -98,7 +98,8 @@ class Identity(Section):
     id_token: SecretRef | None = None
     """A Firebase ID token; sent as it is, even where others can be minted."""
     signing_key: SecretRef | None = None
-    """Private key, PEM, of a test issuer that the target trusts: mints tokens."""
+    """Private key, PEM, of a test issuer that the target trusts: mints tokens. Those of
+    kind firebase have the claims of Firebase ID tokens."""
     key_id: Text | None = None
     """The `kid` of the signing key; by default that of the matching published key."""
     subject: Text | None = None
@@ -142,8 +143,12 @@ class Identity(Section):
 
         if self.kind == "api_key" and not self.key:
             miss("", "has no key", 'add key = { env = "NAME" }')
-        if self.kind == "token" and not self.token:
-            miss("", "has no token", 'add token = { env = "NAME" }')
+        if self.kind == "token" and not (self.token or self.signing_key):
+            miss(
+                "",
+                "has no token",
+                'add token = { env = "NAME" }, or signing_key and subject',
+            )
         if self.kind == "firebase" and not (self.id_token or self.signing_key):
             miss(
                 "",
