@@ -209,6 +209,18 @@ REFUSED = [
         "names no identity",
     ),
     (
+        '[identities.a]\nkind = "api_key"\nkey = { env = "A" }\nstate = "expired"\n'
+        '[lifecycle]\nby = "a"\ncreate = { command = ["c"] }\n'
+        'revoke = { command = ["r", "{id}"] }',
+        "lifecycle.by",
+        "is to be refused",
+    ),
+    (
+        '[promises.rate_limit]\nlimit = 1\nwindow = 1\ncounts = { methods = ["get"] }',
+        "promises.rate_limit.counts.methods[0]",
+        "'GET'",
+    ),
+    (
         '[lifecycle]\ncreate = { method = "POST", path = "/k" }\n'
         'revoke = { command = ["r", "{id}"] }',
         "lifecycle",

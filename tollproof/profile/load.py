@@ -246,6 +246,12 @@ def _lifecycle(data: Mapping[str, Any]) -> Iterator[Finding]:
             "names no identity of this profile",
             f"did you mean {near}?" if near else "add it under [identities]",
         )
+    elif isinstance(by, str) and _table(names, by).get("state", "live") != "live":
+        yield _finding(
+            ("lifecycle", "by"),
+            "names an identity that is to be refused",
+            "name one whose state is live",
+        )
 
 
 def _waivers(data: Mapping[str, Any]) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from tollproof.profile.values import (
     Count,
+    CountedMethod,
     ErrorStatus,
     Flag,
     Flaw,
@@ -131,7 +132,7 @@ class Counts(Section):
     """Requests answered with an error."""
     rejected: Flag = False
     """Requests refused by the limit itself."""
-    methods: tuple[Text, ...] = ("*",)
+    methods: tuple[CountedMethod, ...] = ("*",)
     """Methods that count; `"*"` for all."""
 
 

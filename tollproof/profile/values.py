@@ -237,6 +237,9 @@ Url = Annotated[str, _url("http", "https")]
 PlainUrl = Annotated[str, _url("http")]
 ProxyUrl = Annotated[str, _url("http", "https", "socks5", "socks5h")]
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+CountedMethod = Literal[
+    "*", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"
+]
 Label = Annotated[str, AfterValidator(_upper_label)]
 Pattern = Annotated[str, AfterValidator(_positive_pattern)]
 Grant = Annotated[str, AfterValidator(_pattern)]
