@@ -7,7 +7,6 @@ misses and how often it cries wolf; this is where both figures come from.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,8 @@ from tollproof.reference.launch import serving
 
 #: The name of the trial without any fault.
 SOUND = "(none)"
+#: Seconds after which a trial is given up.
+PATIENCE = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +120,7 @@ def _observe(trial: Trial, suites: tuple[str, ...]) -> Observation:
             only=suites,
             progress="silent",
         )
-        code = running.run(request, dict(os.environ))
+        code = running.run_silently(request, seconds=PATIENCE)
         try:
             run = read_run(output)
         except RecordError as error:

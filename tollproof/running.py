@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +51,7 @@ class Request:
     production_consent: bool = False
 
 
-def run(request: Request, environ: Mapping[str, str] | None = None) -> int:
+def run(request: Request) -> int:
     """Run the checks and return pytest's exit code; Ctrl-C ends them in good order.
 
     Raises:
@@ -59,10 +59,32 @@ def run(request: Request, environ: Mapping[str, str] | None = None) -> int:
     """
     process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
         command(request),
-        env={**(os.environ if environ is None else environ), **_ENVIRONMENT},
+        env={**os.environ, **_ENVIRONMENT},
     )
     with _forwarding(process):
         return process.wait()
+
+
+def run_silently(request: Request, *, seconds: float) -> int:
+    """Run the checks from any thread, showing nothing, for a bounded time.
+
+    Returns pytest's exit code, or -9 when the time was up.
+
+    Raises:
+        UsageError: a suite that was asked for does not exist.
+    """
+    with subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
+        command(request),
+        env={**os.environ, **_ENVIRONMENT},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
 
 
 #: An interpreter switch would take the assertions out of a user's checks.
