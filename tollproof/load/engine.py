@@ -310,6 +310,14 @@ class Engine:
                     self._pause()
                     paused = clock()
 
+    def abandon(self, driver: Driver) -> None:
+        """Close what is under way; each request on it has an unknown outcome."""
+        now = monotonic_ns()
+        for connection in list(self._by_fd.values()):
+            if connection.state is State.BUSY:
+                self.close(connection)
+                driver.failed(connection, "abandoned", now)
+
     def shut(self) -> None:
         """Close every connection and the poller."""
         for connection in list(self._by_fd.values()):

@@ -52,3 +52,27 @@ class ShareReport:
     clock: str = ""
     offset: tuple[int, int] = (0, 0)
     fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """What the collecting process knows at the end; it lies beside the observations.
+
+    Attributes:
+        epoch: the schedule's zero on the collector's clock, monotonic ns; 0 when
+            nothing was started.
+        clock: name of the collector's clock.
+        shares: how many the job was divided into.
+        reports: of those that finished, and of those that said why they did not.
+        lost: share -> when it was found to be gone, monotonic ns.
+        fault: why nothing was sent at all; empty when something was.
+        complete: whether the process came to its regular end.
+    """
+
+    epoch: int = 0
+    clock: str = ""
+    shares: int = 1
+    reports: tuple[ShareReport, ...] = ()
+    lost: Mapping[str, int] = field(default_factory=dict)
+    fault: str = ""
+    complete: bool = False

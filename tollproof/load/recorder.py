@@ -21,6 +21,7 @@ SECOND = 1_000_000_000
 
 #: Observations in one file, header values of their own included.
 ROWS_PER_FILE = 200_000
+FRESH_KEPT = 100_000
 
 
 @lru_cache(1)
@@ -49,6 +50,8 @@ class Recorder:
     Attributes:
         observed: how many there are.
         parts: how many files.
+        fresh: (status, ns from due to received) of those that nobody has taken yet;
+            whoever watches takes them, and none are kept beyond some thousands.
     """
 
     def __init__(self, job: LoadJob, folder: Path, *, share: int) -> None:
@@ -70,6 +73,7 @@ class Recorder:
         self._next_anchor = 0
         self.observed = 0
         self.parts = 0
+        self.fresh: list[tuple[int, int]] = []
         self._writer = self._begin()
         self.operation = self.label(job.operation)
         self.worker = self.label(f"worker {share}")
@@ -108,6 +112,9 @@ class Recorder:
             connection,
             sent - due,
         )
+        self.fresh.append((status, received - due))
+        if len(self.fresh) > FRESH_KEPT:
+            self.fresh = []
         self.observed += 1
         self._rows_left -= 1
         if self._rows_left <= 0:

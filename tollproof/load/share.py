@@ -106,8 +106,9 @@ class Share:
         try:
             with _calm():
                 engine.run(driver)
-        finally:
+        finally:  # also when the greenlet is killed: what is on its way is recorded
             ended = monotonic_ns()
+            engine.abandon(driver)
             engine.shut()
             for start, end in sentinel.stalls().gaps:
                 recorder.gap(start, end)
@@ -140,9 +141,12 @@ class Share:
         statuses = {str(key): value for key, value in self._driver.statuses.items()}
         return {"sent": self._driver.sent, **statuses}
 
-    def parts(self) -> int:
-        """Return how many files of observations there are by now."""
-        return self._recorder.parts if self._recorder else 0
+    def fresh(self) -> list[tuple[int, int]]:
+        """Return (status, ns from due to answer) of what was observed since last."""
+        if self._recorder is None:
+            return []
+        found, self._recorder.fresh = self._recorder.fresh, []
+        return found
 
     def _allowance(self, epoch: int) -> Allowance:
         """This process's part of the budget; all parts together are within it."""

@@ -1,0 +1,91 @@
+"""How a load process gets its job and its credentials, and talks to who started it.
+
+Documented names of the environment:
+
+- `TOLLPROOF_LOAD_JOB`: path of the job (JSON, as `LoadJob.document` writes it).
+- `TOLLPROOF_LOAD_SECRETS`: path of the credentials, a file of mode 0600 that this
+  module only reads; or `fd:N`, an inherited descriptor, which is read and closed.
+- `TOLLPROOF_LOAD_FOLDER`: where observations go; beside the job when not given.
+- `TOLLPROOF_LOAD_CONTROL`: a descriptor for progress and for stopping; optional.
+
+Knows descriptors and files. Must not know Locust.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tollproof.errors import UsageError
+from tollproof.load.job import LoadJob, check, read_job
+
+JOB, SECRETS = "TOLLPROOF_LOAD_JOB", "TOLLPROOF_LOAD_SECRETS"
+FOLDER, CONTROL = "TOLLPROOF_LOAD_FOLDER", "TOLLPROOF_LOAD_CONTROL"
+
+STOP = b"stop\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """What a load process was given.
+
+    Attributes:
+        digest: of the job without its credentials: machines compare it.
+        control: descriptor, or -1.
+    """
+
+    job: LoadJob
+    digest: str
+    folder: Path
+    control: int = -1
+
+
+def receive(environ: MutableMapping[str, str]) -> Assignment:
+    """Read what the environment points at, and take it out of the environment.
+
+    Raises:
+        UsageError: something is missing, unreadable, or readable by others.
+    """
+    place = environ.pop(JOB, "")
+    if not place:
+        raise UsageError(f"{JOB} does not name a load job")
+    try:
+        document = Path(place).read_text(encoding="utf-8")
+        job = read_job(document, _secrets(environ.pop(SECRETS, "")))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the load job cannot be read: {error}") from None
+    check(job)
+    folder = Path(environ.pop(FOLDER, "") or Path(place).parent)
+    control = int(environ.pop(CONTROL, "-1"))
+    if control >= 0:
+        os.set_blocking(control, False)
+    digest = hashlib.sha256(job.document().encode()).hexdigest()
+    return Assignment(job=job, digest=digest, folder=folder, control=control)
+
+
+def _secrets(place: str) -> str:
+    if not place:
+        raise UsageError(f"{SECRETS} names neither a file nor a descriptor")
+    if place.startswith("fd:"):
+        with os.fdopen(int(place[3:]), "r", encoding="utf-8") as file:
+            file.seek(0)
+            return file.read()
+    path = Path(place)
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise UsageError("the file with the credentials is open to others: chmod 600")
+    return path.read_text(encoding="utf-8")
+
+
+def tell(control: int, progress: Mapping[str, object]) -> None:
+    """Send a line of progress; one that cannot be taken at once is dropped."""
+    if control < 0:
+        return
+    try:
+        os.write(control, json.dumps(progress).encode() + b"\n")
+    except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+        return

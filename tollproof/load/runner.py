@@ -1,0 +1,287 @@
+"""Starting Locust, watching it, and never letting it outstay its time.
+
+Locust is a child process: importing it would replace this process's sockets. The job
+goes to it as a file of mode 0600 without credentials, these through a descriptor of
+memory; neither is on a command line, in the environment, or left behind. Knows
+processes. Must not know what the load is for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import site
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tollproof.load import channel
+from tollproof.load.collecting import LoadOutcome, collect
+from tollproof.load.job import LoadJob, check
+
+LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+
+#: Seconds for Locust to start and to end, on top of what the job takes.
+STARTING, ENDING = 60.0, 15.0
+#: Seconds between asking the child to stop and ending it, and then killing it.
+POLITE = 8.0
+
+#: All of the environment that the child gets: a credential of ours may be elsewhere.
+PASSED_ON = (
+    *("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV"),
+    *("PYTHONPATH", "PYTHONHASHSEED", "LD_LIBRARY_PATH", "SYSTEMROOT"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        seconds: since the child was started.
+        sent: requests sent.
+        statuses: observations by status, "0" for unknown outcomes.
+        lost: shares whose process was lost.
+    """
+
+    seconds: float
+    sent: int = 0
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    lost: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Where the processes of a run are.
+
+    Attributes:
+        processes: on this machine; above 1, Locust forks workers.
+        expect: workers on other machines to wait for; above 0, this is the master.
+        bind: address and port on which the master listens for them.
+        join: a master's address and port: this machine is a worker of that.
+        web: address and port of Locust's web pages; they are shown while it runs.
+    """
+
+    processes: int = 1
+    expect: int = 0
+    bind: tuple[str, int] = ("127.0.0.1", 5557)
+    join: tuple[str, int] | None = None
+    web: tuple[str, int] | None = None
+
+
+def run(
+    job: LoadJob,
+    *,
+    folder: Path,
+    progress: Callable[[Progress], object] | None = None,
+    stop: Callable[[], bool] | None = None,
+    cluster: Cluster | None = None,
+) -> LoadOutcome:
+    """Run a load job under Locust and return what came of it.
+
+    Args:
+        folder: made for this run (mode 0700); observations are appended to files in it
+            as they happen, so they can be read meanwhile.
+        progress: called a few times a second.
+        stop: asked as often; once it says yes, nothing more is sent.
+        cluster: on which processes; one on this machine when not given. A worker's
+            observations go to its master, so its own outcome has none.
+
+    Raises:
+        UsageError: the job cannot be run, or consent does not cover it.
+        OSError: the folder cannot be written, or is not empty.
+    """
+    check(job)
+    cluster = cluster or Cluster()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / "job.json").touch(mode=0o600, exist_ok=False)
+    (folder / "job.json").write_text(job.document(), encoding="utf-8")
+    ours, theirs = socket.socketpair()
+    with ours, theirs, _in_memory(job.secrets()) as secrets, _log(folder) as log:
+        child = subprocess.Popen(  # noqa: S603 - our own interpreter and file
+            [sys.executable, "-m", "locust", *_arguments(cluster)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=_environment(folder, secrets, theirs.fileno()),
+            pass_fds=(secrets, theirs.fileno()),
+            start_new_session=True,
+        )
+        theirs.close()
+        watch = _Watch(child, ours, progress, stop)
+        try:
+            fault = watch.until(job.seconds + STARTING + ENDING)
+        finally:
+            watch.end()
+    code = child.returncode
+    if not fault and code:
+        fault = f"Locust ended with exit code {code}; its log is locust.log"
+    return collect(job, folder, fault=fault)
+
+
+class _Watch:
+    """Follows the child: passes progress on, stops it in time."""
+
+    def __init__(
+        self,
+        child: subprocess.Popen[bytes],
+        control: socket.socket,
+        progress: Callable[[Progress], object] | None,
+        stop: Callable[[], bool] | None,
+    ) -> None:
+        self._child, self._control = child, control
+        self._progress, self._stop = progress, stop
+        self._began = time.monotonic()
+        self._line = b""
+        self._lost: tuple[int, ...] = ()
+        self._told = False
+        control.setblocking(False)
+
+    def until(self, seconds: float) -> str:
+        """Wait for the child's end; return what was wrong with it, if anything."""
+        bound = self._began + seconds
+        while self._child.poll() is None:
+            if time.monotonic() > bound:
+                return f"the load did not end within {seconds:.0f} seconds"
+            readable, _, _ = select.select([self._control], [], [], 0.1)
+            if readable and not self._read():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._child.wait(0.1)
+            if not self._told and self._stop is not None and self._stop():
+                self._ask_to_stop()
+        self._read()
+        return ""
+
+    def end(self) -> None:
+        """Make sure that the child and its workers are gone: first kindly."""
+        if self._child.poll() is None:
+            self._ask_to_stop()
+            for send in (signal.SIGTERM, signal.SIGKILL):
+                try:
+                    self._child.wait(POLITE)
+                    break
+                except subprocess.TimeoutExpired:
+                    self._signal(send)
+            self._child.wait()
+        self._signal(signal.SIGKILL)  # forked workers that outlived it
+
+    def _signal(self, number: signal.Signals) -> None:
+        # The child leads a session of its own: nobody else's process is in the group.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._child.pid, number)
+
+    def _ask_to_stop(self) -> None:
+        self._told = True
+        with contextlib.suppress(OSError):
+            self._control.send(channel.STOP)
+
+    def _read(self) -> bool:
+        """Take lines of progress; return whether the other end is open."""
+        try:
+            data = self._control.recv(65_536)
+        except (BlockingIOError, ConnectionResetError):
+            return True
+        *lines, self._line = (self._line + data).split(b"\n")
+        for line in lines:
+            try:
+                said: dict[str, Any] = json.loads(line)
+            except ValueError:  # cut off when the pipe was full
+                continue
+            if "lost" in said:
+                self._lost = (*self._lost, int(said["lost"]))
+            numbers = dict(said.get("progress", {}))
+            if self._progress is not None:
+                self._progress(
+                    Progress(
+                        seconds=time.monotonic() - self._began,
+                        sent=int(numbers.pop("sent", 0)),
+                        statuses=numbers,
+                        lost=self._lost,
+                    )
+                )
+        return bool(data)
+
+
+def _arguments(cluster: Cluster) -> list[str]:
+    arguments = ["-f", str(LOCUSTFILE), "--only-summary", "--loglevel", "INFO"]
+    if cluster.join is not None:
+        host, port = cluster.join
+        arguments += ["--worker", "--headless"]
+        arguments += ["--master-host", host, "--master-port", str(port)]
+        if cluster.processes > 1:
+            arguments += ["--processes", str(cluster.processes)]
+        return arguments
+    if cluster.web is not None:
+        host, port = cluster.web
+        arguments += ["--autostart", "--autoquit", "1"]
+        arguments += ["--web-host", host, "--web-port", str(port)]
+    else:
+        arguments.append("--headless")
+    if cluster.expect:
+        host, port = cluster.bind
+        arguments += ["--master", "--expect-workers", str(cluster.expect)]
+        arguments += ["--master-bind-host", host, "--master-bind-port", str(port)]
+        arguments += ["--expect-workers-max-wait", str(int(STARTING))]
+    elif cluster.processes > 1:
+        port = _free_port()
+        arguments += ["--processes", str(cluster.processes)]
+        arguments += ["--master-bind-host", "127.0.0.1"]
+        arguments += ["--master-host", "127.0.0.1"]
+        arguments += ["--master-bind-port", str(port), "--master-port", str(port)]
+        arguments += ["--expect-workers-max-wait", str(int(STARTING))]
+    return arguments
+
+
+def _environment(folder: Path, secrets: int, control: int) -> dict[str, str]:
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return {
+        **passed,
+        # Locust reads ~/.locust.conf, which is not to change what a verdict rests on.
+        "HOME": str(folder),
+        "PYTHONUSERBASE": site.getuserbase(),
+        "PYTHONUNBUFFERED": "1",
+        channel.JOB: str(folder / "job.json"),
+        channel.FOLDER: str(folder),
+        channel.SECRETS: f"fd:{secrets}",
+        channel.CONTROL: str(control),
+    }
+
+
+@contextlib.contextmanager
+def _in_memory(text: str) -> Iterator[int]:
+    """A descriptor that holds a text and has no name in any folder."""
+    if hasattr(os, "memfd_create"):
+        file = os.fdopen(os.memfd_create("tollproof"), "w+b")
+    else:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
+    with file:
+        file.write(text.encode())
+        file.flush()
+        yield file.fileno()
+
+
+@contextlib.contextmanager
+def _log(folder: Path) -> Iterator[int]:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    descriptor = os.open(folder / "locust.log", flags, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
