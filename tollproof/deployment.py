@@ -161,6 +161,16 @@ class Deployment:
             )
         return exchange
 
+    def stranger(self, operation: Operation, check: str) -> Exchange:
+        """Return the answer to a caller without any credential; asked once."""
+        return self._once.get(
+            ("stranger", operation.label), lambda: self._stranger(operation, check)
+        )
+
+    def _stranger(self, operation: Operation, check: str) -> Exchange:
+        probe = self.probe(operation, None, purpose="no credential")
+        return answered(self.client.send(probe, check=check), self.profile)
+
     def preflight(self, identity: Identity, check: str) -> Exchange:
         """Show that a live identity is let in somewhere; asked once.
 

@@ -30,13 +30,12 @@ def not_let_in(
         how: what all probes have in common: "without a credential".
 
     Raises:
-        Undetermined: the operation does not even work for whom it must let in, or the
-            target did not answer.
+        Undetermined: the operation does not even work for whom it must let in, or it
+            is open to everybody, or the target did not answer.
     """
     control = target.control(operation)
-    ready = tuple(probes)
-    exchanges = target.answers(ready)
-    return judge(target, control, exchanges, how)
+    target.must_be_refused([target.stranger(operation)])
+    return judge(target, control, target.answers(probes), how)
 
 
 def judge(

@@ -107,6 +107,10 @@ class Target:
         """
         return self.deployment.control(operation, self.check)
 
+    def stranger(self, operation: Operation) -> Exchange:
+        """Return the answer to a caller without any credential; asked once."""
+        return self.deployment.stranger(operation, self.check)
+
     def attempt(self, probe: Probe) -> Exchange:
         """Send a probe and return whatever came of it, silence included."""
         return self.deployment.client.send(probe, check=self.check)

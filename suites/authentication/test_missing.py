@@ -19,7 +19,7 @@ from tollproof import (
     Verdict,
     check,
 )
-from tollproof.refusal import not_let_in, raw_probe
+from tollproof.refusal import judge, not_let_in, raw_probe
 
 
 @check(
@@ -32,12 +32,8 @@ from tollproof.refusal import not_let_in, raw_probe
 )
 def test_missing_credential(target: Target, operation: Operation) -> Verdict:
     """One route that was forgotten is enough to lose everything behind it."""
-    return not_let_in(
-        target,
-        operation,
-        [target.probe(operation, purpose="no credential")],
-        "without a credential",
-    )
+    control = target.control(operation)
+    return judge(target, control, [target.stranger(operation)], "without a credential")
 
 
 @check(

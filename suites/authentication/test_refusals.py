@@ -43,16 +43,12 @@ def _refusals(target: Target, operation: Operation) -> tuple[Exchange, Exchange]
     target.control(operation)
     identity = target.caller(operation)
     unknown = identity.variant(_rotated, "rotated")
-    exchanges = target.send_all(
-        (
-            target.probe(operation, purpose="no credential"),
-            target.showing(
-                operation, identity.showing(unknown.value), who=unknown.label
-            ),
-        )
+    stranger = target.stranger(operation)
+    shown = target.send(
+        target.showing(operation, identity.showing(unknown.value), who=unknown.label)
     )
-    target.must_be_refused(exchanges)
-    return exchanges[0], exchanges[1]
+    target.must_be_refused((stranger, shown))
+    return stranger, shown
 
 
 def _rotated(value: str) -> str:

@@ -1,0 +1,1 @@
+"""Signed tokens: the signature is verified, with the right key, and every claim."""
