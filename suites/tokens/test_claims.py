@@ -1,10 +1,9 @@
 """For whom, from whom and about whom a token is.
 
-RFC 8725, 3.8: "If the JWT contains an "iss" claim, the application MUST validate that
-the cryptographic keys used … belong to the issuer."
-3.9: "If the same issuer can issue JWTs that are intended for use by more than one
-relying party …, the JWT MUST contain an "aud" claim …, and the relying party MUST
-validate the audience value."
+RFC 8725, 3.8: "If the JWT contains an "iss" (issuer) claim, the application MUST
+validate that the cryptographic keys used for the cryptographic operations in the JWT
+belong to the issuer."
+3.9: "… the relying party or application MUST validate the audience value."
 
 Each token is signed by a key that the target trusts and is wrong in one claim.
 """
@@ -20,7 +19,7 @@ from tollproof import (
     Verdict,
     check,
 )
-from tollproof.token_trial import refused
+from tollproof.token_trial import refused, refused_unless
 
 
 @check(
@@ -35,9 +34,7 @@ from tollproof.token_trial import refused
     ),
 )
 def test_issuer(target: Target, operation: Operation) -> Verdict:
-    """Keys are shared between issuers more often than one thinks: all Firebase projects
-    are signed by the same.
-    """
+    """Keys are shared between issuers: one set signs for all Firebase projects."""
     return refused(target, operation, "issuer", "with a token of another issuer")
 
 
@@ -77,3 +74,27 @@ def test_audience(target: Target, operation: Operation) -> Verdict:
 def test_subject(target: Target, operation: Operation) -> Verdict:
     """A missing subject becomes the empty user, or the first one."""
     return refused(target, operation, "subject", "with a token that names no user")
+
+
+@check(
+    id="tokens.token-kind",
+    title="A Firebase token of another kind is not taken for an ID token",
+    severity=Severity.HIGH,
+    references=(CWE(345), API(2, 2023), ASVS("5.0.0", "9.2.2"), RFC(8725, "3.12")),
+    remediation="Accept ID tokens only: `iss` tells them from session cookies.",
+    needs=("identity.firebase", "identity.signing_key"),
+)
+def test_token_kind(target: Target, operation: Operation) -> Verdict:
+    """Session cookies live for two weeks, custom tokens are made by many services.
+
+    Neither is an ID token, whoever signed it. Where any issuer is accepted this tells
+    nothing; see tokens.issuer.
+    """
+    return refused_unless(
+        target,
+        operation,
+        "token-kind",
+        "with a Firebase token of another kind",
+        accepted="iss of another",
+        see="tokens.issuer",
+    )

@@ -10,13 +10,31 @@ from tollproof import (
     ASVS,
     CWE,
     RFC,
+    Exchange,
     Operation,
+    Reason,
     Severity,
     Target,
     Verdict,
     check,
+    failed,
+    inconclusive,
+    passed,
 )
-from tollproof.token_trial import refused
+from tollproof.refusal import judge
+from tollproof.token_trial import (
+    NoToken,
+    chosen,
+    heard,
+    judging,
+    principal_operation,
+    refused,
+    require_signatures,
+    trial_on,
+)
+
+#: Seconds that a target which answered may still take to call the listener.
+PATIENCE = 0.5
 
 
 @check(
@@ -34,9 +52,7 @@ from tollproof.token_trial import refused
     needs=("identity.token",),
 )
 def test_algorithm_confusion(target: Target, operation: Operation) -> Verdict:
-    """A verifier that takes the algorithm from the token uses the public key, which
-    everybody has, as the secret of an HMAC.
-    """
+    """The public key, which everybody has, must not become the secret of an HMAC."""
     return refused(
         target, operation, "algorithm-confusion", "whose HMAC secret is the public key"
     )
@@ -53,7 +69,7 @@ def test_algorithm_confusion(target: Target, operation: Operation) -> Verdict:
         ASVS("5.0.0", "9.1.2"),
         RFC(8725, "3.5"),
     ),
-    remediation="Accept no HMAC where public keys are promised, and no secret from documentation.",
+    remediation="Accept no HMAC where public keys are promised.",
     needs=("identity.token",),
 )
 def test_weak_secret(target: Target, operation: Operation) -> Verdict:
@@ -87,13 +103,11 @@ def test_embedded_key(target: Target, operation: Operation) -> Verdict:
         ASVS("5.0.0", "9.1.3"),
         RFC(8725, "3.10"),
     ),
-    remediation="Compare `kid` with the ids of known keys; never use it in a path or a query.",
+    remediation="Compare `kid` with known ids; never use it in a path or query.",
     needs=("identity.token",),
 )
 def test_key_id(target: Target, operation: Operation) -> Verdict:
-    """A `kid` that becomes a file name or part of a query makes the server find a key
-    whose content the sender knows.
-    """
+    """A `kid` that becomes a file name, or part of a query, leads to a known key."""
     return refused(target, operation, "key-id", "whose key id leads to known content")
 
 
@@ -102,13 +116,11 @@ def test_key_id(target: Target, operation: Operation) -> Verdict:
     title="An ECDSA signature of zeros is refused",
     severity=Severity.CRITICAL,
     references=(CWE(347), API(2, 2023), ASVS("5.0.0", "9.1.1"), RFC(7518, "3.4")),
-    remediation="Update the library: r and s must lie between 1 and the order of the curve.",
+    remediation="Update the library: r and s lie between 1 and n - 1.",
     needs=("identity.token",),
 )
 def test_zero_signature(target: Target, operation: Operation) -> Verdict:
-    """A verifier without the range check accepts r = s = 0 for any message and key
-    (CVE-2022-21449).
-    """
+    """Without its range check ECDSA accepts r = s = 0 for anything (CVE-2022-21449)."""
     return refused(target, operation, "zero-signature", "whose ECDSA signature is zero")
 
 
@@ -124,9 +136,67 @@ def test_zero_signature(target: Target, operation: Operation) -> Verdict:
     ),
 )
 def test_key_id_unknown(target: Target, operation: Operation) -> Verdict:
-    """A withdrawn key must stop working; whoever tries every key he ever had goes on
-    accepting it.
-    """
+    """A withdrawn key must stop working, so not every known key may be tried."""
     return refused(
         target, operation, "key-id-unknown", "whose key id names no published key"
+    )
+
+
+@check(
+    id="tokens.key-url",
+    title="A token does not make the target fetch keys from elsewhere",
+    severity=Severity.CRITICAL,
+    references=(
+        CWE(918),
+        CWE(829),
+        API(7, 2023),
+        ASVS("5.0.0", "9.1.3"),
+        RFC(8725, "3.10"),
+    ),
+    remediation="Ignore `jku` and `x5u`; fetch keys from the configured address alone.",
+    needs=("identity.token",),
+)
+def test_key_url(target: Target) -> Verdict:
+    """A call to where a stranger points is a request forged, whatever comes of it.
+
+    The tokens point at a listener of ours. Where the target cannot reach it, only
+    `promises.tokens.listener` helps: host and port at which it can.
+    """
+    return judging(lambda: _key_url(target))
+
+
+def _key_url(target: Target) -> Verdict:
+    operation = principal_operation(target)
+    if operation is None:
+        raise NoToken("No identity of the profile calls an operation with a token.")
+    require_signatures(target, "key-url")
+    with heard(trial_on(target, operation)) as (trial, listener):
+        if listener is None:
+            return inconclusive(
+                Reason.PRECONDITION,
+                "The target is not on this machine, so it cannot reach a listener on "
+                'loopback; add listener = "host:port" to [promises.tokens].',
+            )
+        exchanges: list[Exchange] = []
+        for probe in trial.probes(chosen(target, operation, "key-url")):
+            exchanges.append(target.send(probe))
+            if calls := listener.wait(0.0):
+                return _called(probe.purpose, calls[0].path, exchanges[-1])
+        if calls := listener.wait(PATIENCE):
+            return _called("one of the tokens", calls[0].path, *exchanges)
+        verdict = judge(target, trial.control, exchanges, "whose key lies elsewhere")
+        if verdict.outcome.value != "passed":
+            return verdict
+    return passed(
+        f"The target refused {len(exchanges)} tokens and called nobody for their keys.",
+        *exchanges,
+    )
+
+
+def _called(purpose: str, path: str, *exchanges: Exchange) -> Verdict:
+    return failed(
+        f"The target fetched {path} from our listener when it was shown {purpose}.",
+        *exchanges,
+        expected="no request to an address that a token names",
+        actual=f"GET {path}",
     )

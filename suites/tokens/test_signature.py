@@ -43,7 +43,7 @@ def test_unsigned(target: Target, operation: Operation) -> Verdict:
     title="A token whose signature was taken out is refused",
     severity=Severity.CRITICAL,
     references=(CWE(347), API(2, 2023), ASVS("5.0.0", "9.1.1"), RFC(7515, "5.2")),
-    remediation="Refuse a token without a signature before anything else of it is read.",
+    remediation="Refuse a token without a signature before reading on.",
     needs=("identity.token",),
 )
 def test_stripped_signature(target: Target, operation: Operation) -> Verdict:
@@ -84,8 +84,9 @@ def test_signature(target: Target, operation: Operation) -> Verdict:
     needs=("identity.token",),
 )
 def test_payload_bound(target: Target, operation: Operation) -> Verdict:
-    """A verifier that remembers a signature, or reads the claims from elsewhere than
-    what it verified, accepts another user under an old signature.
+    """The claims that are used must be those that were verified.
+
+    A verifier that remembers signatures accepts another user under an old one.
     """
     return refused(
         target, operation, "payload-bound", "with a token changed after it was signed"
@@ -97,7 +98,7 @@ def test_payload_bound(target: Target, operation: Operation) -> Verdict:
     title="A signature that is not base64url is refused",
     severity=Severity.LOW,
     references=(CWE(1286), ASVS("5.0.0", "9.1.1"), RFC(7515, "5.2")),
-    remediation="Decode base64url strictly: no padding, no line break, no foreign character.",
+    remediation="Decode base64url strictly: no padding, no foreign character.",
     needs=("identity.token",),
 )
 def test_encoding(target: Target, operation: Operation) -> Verdict:
@@ -112,12 +113,13 @@ def test_encoding(target: Target, operation: Operation) -> Verdict:
     title="A signature in a non-canonical encoding is refused",
     severity=Severity.INFO,
     references=(CWE(1286), RFC(7515, "5.2")),
-    remediation="Encode the decoded signature again and refuse a token where that differs.",
+    remediation="Encode the decoded signature again and compare.",
     needs=("identity.token",),
 )
 def test_canonical_encoding(target: Target, operation: Operation) -> Verdict:
-    """The last character of a signature has bits that stand for nothing. RFC 4648, 3.5
-    lets a decoder refuse them; who keeps lists of tokens needs that.
+    """The last character of a signature has bits that stand for nothing.
+
+    RFC 4648, 3.5 lets a decoder refuse them; who keeps lists of tokens needs that.
     """
     return refused(
         target,
@@ -139,15 +141,17 @@ def test_canonical_encoding(target: Target, operation: Operation) -> Verdict:
         RFC(8725, "3.1"),
         RFC(7515, "4.1.1"),
     ),
-    remediation="Name the accepted algorithms, compare them exactly, and take nothing from the token.",
+    remediation="Name the accepted algorithms and compare `alg` exactly.",
     needs=(
         "identity.token",
         "identity.signing_key",
     ),
 )
 def test_algorithm(target: Target, operation: Operation) -> Verdict:
-    """What chooses the algorithm chooses the weakest. These tokens are rightly signed
-    by a trusted key, with another algorithm or with its name spelt otherwise.
+    """Who lets the token choose the algorithm gets the weakest.
+
+    These tokens are rightly signed by a trusted key, with another algorithm or with
+    its name spelt otherwise.
     """
     return refused(
         target, operation, "algorithm", "with an algorithm that is not promised"
@@ -159,15 +163,16 @@ def test_algorithm(target: Target, operation: Operation) -> Verdict:
     title="A token with an extension that is not understood is refused",
     severity=Severity.MEDIUM,
     references=(CWE(345), API(2, 2023), RFC(7515, "4.1.11")),
-    remediation="Refuse every token whose `crit` names something the verifier does not implement.",
+    remediation="Refuse a token whose `crit` names what is not implemented.",
     needs=(
         "identity.token",
         "identity.signing_key",
     ),
 )
 def test_critical_header(target: Target, operation: Operation) -> Verdict:
-    """`crit` says that a token must not be accepted by whoever does not know what it
-    names, a restriction to one client for instance.
+    """`crit` forbids a token to whoever does not know what it names.
+
+    That may be a restriction to one client, for instance.
     """
     return refused(
         target, operation, "critical-header", "with an unknown critical extension"
@@ -178,7 +183,7 @@ def test_critical_header(target: Target, operation: Operation) -> Verdict:
     id="tokens.nested",
     title="A token inside a token is not taken for the outer one",
     severity=Severity.HIGH,
-    references=(CWE(345), API(2, 2023), RFC(8725, "2.8"), RFC(7519, "5.2")),
+    references=(CWE(345), API(2, 2023), RFC(8725, "3.3"), RFC(7519, "5.2")),
     remediation="Verify a nested token by itself, or refuse nesting.",
     needs=(
         "identity.token",

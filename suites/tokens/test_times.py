@@ -33,7 +33,7 @@ from tollproof.token_trial import refused
         ASVS("5.0.0", "9.2.1"),
         RFC(7519, "4.1.4"),
     ),
-    remediation="Compare `exp` with the clock on every request, with a leeway of a minute at most.",
+    remediation="Compare `exp` with the clock on every request.",
     needs=(
         "identity.token",
         "identity.signing_key",
@@ -85,15 +85,16 @@ def test_not_before(target: Target, operation: Operation) -> Verdict:
     title="A token issued in the future is refused",
     severity=Severity.LOW,
     references=(CWE(345), API(2, 2023), ASVS("5.0.0", "9.2.1"), RFC(7519, "4.1.6")),
-    remediation="Refuse a token whose `iat` is ahead of the clock by more than a small leeway.",
+    remediation="Refuse a token whose `iat` is ahead of the clock.",
     needs=(
         "identity.token",
         "identity.signing_key",
     ),
 )
 def test_issued_at(target: Target, operation: Operation) -> Verdict:
-    """Firebase promises that `iat` lies in the past; a token from the future was made
-    with somebody's hand on the clock.
+    """A token from the future was made with somebody's hand on the clock.
+
+    Firebase promises that `iat` lies in the past.
     """
     return refused(target, operation, "issued-at", "with a token issued in the future")
 
@@ -110,8 +111,9 @@ def test_issued_at(target: Target, operation: Operation) -> Verdict:
     ),
 )
 def test_auth_time(target: Target, operation: Operation) -> Verdict:
-    """Firebase promises that `auth_time` lies in the past; firebase-admin does not
-    look, and rules such as "logged in within five minutes" rest on it.
+    """Rules such as "logged in within five minutes" rest on `auth_time`.
+
+    Firebase promises that it lies in the past; firebase-admin does not look.
     """
     return refused(
         target, operation, "auth-time", "with a token whose login lies in the future"
@@ -122,17 +124,15 @@ def test_auth_time(target: Target, operation: Operation) -> Verdict:
     id="tokens.lifetime",
     title="A token that lives longer than promised is refused",
     severity=Severity.LOW,
-    references=(CWE(613), API(2, 2023), ASVS("5.0.0", "9.2.1"), RFC(8725, "3.10")),
-    remediation="Bound the time until `exp` by the life of the tokens that the issuer makes.",
+    references=(CWE(613), API(2, 2023), ASVS("5.0.0", "9.2.1"), RFC(7519, "4.1.4")),
+    remediation="Bound the time until `exp` by the life that was promised.",
     needs=(
         "identity.token",
         "identity.signing_key",
     ),
 )
 def test_lifetime(target: Target, operation: Operation) -> Verdict:
-    """A signing key that leaked once makes tokens for years unless their life is
-    bounded by who verifies them.
-    """
+    """Without a bound a key that leaked once makes tokens for years."""
     return refused(
         target, operation, "lifetime", "with a token that lives longer than promised"
     )

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from tollproof.profile.values import (
+    Address,
+    Command,
     Count,
     CountedMethod,
     ErrorStatus,
@@ -249,6 +251,8 @@ class FirstLogin(Section):
     """Operation that shows the user: `"GET /api/v1/me"`."""
     pointer: Pointer
     """JSON pointer to the user's id in its response."""
+    organisation: Pointer | None = None
+    """JSON pointer to the id of the user's organisation in it."""
 
 
 class Tokens(Section):
@@ -270,6 +274,16 @@ class Tokens(Section):
     """What the first login brings into being."""
     emulator: Flag = False
     """Whether the deployment says that it takes an emulator's unsigned tokens."""
+    listener: Address | None = None
+    """`host:port` at which the target can reach tollproof: where forged `jku` and `x5u`
+    point. A target on loopback needs none."""
+    rotate: Command | None = None
+    """Program that makes the issuer sign with a new key and prints JSON with its `kid`
+    and, in PEM, its private `key`; run without a shell."""
+    followed_within: Seconds = 5.0
+    """Seconds within which a new key of the issuer is accepted."""
+    wait_for_expiry: Seconds = 0.0
+    """Seconds that an audit may wait for a given token to expire; 0 for not at all."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

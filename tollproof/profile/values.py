@@ -252,6 +252,14 @@ HeaderName = Annotated[
         "a name holds letters, digits and hyphens (RFC 9110, 5.6.2)",
     ),
 ]
+Address = Annotated[
+    str,
+    _check(
+        re.compile(r"[A-Za-z0-9.-]+:\d{1,5}").fullmatch,
+        "is not an address",
+        'write host and port, as in "203.0.113.5:8443"; port 0 for any free one',
+    ),
+]
 Scheme = Annotated[
     str,
     _check(
