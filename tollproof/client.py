@@ -194,10 +194,13 @@ class Client:
         number = self._admit()
         at, started = now(), time.perf_counter()
         answer = self._exchange(probe, origin)
+        seconds = round(time.perf_counter() - started, 6)
+        if probe.reveals is not None and isinstance(answer, _Answer):
+            probe.reveals(answer.body)
         if probe.take is not None and isinstance(answer, _Answer):
             probe.take(answer.body)
         exchange = self._exchange_record(
-            probe, origin, answer, f"{self._worker}-{number}", at, started, check
+            probe, origin, answer, f"{self._worker}-{number}", at, seconds, check
         )
         self._settle(answer)
         self._record(exchange)
@@ -387,10 +390,9 @@ class Client:
         answer: _Answer | Failure,
         id: str,
         at: str,
-        started: float,
+        seconds: float,
         check: str,
     ) -> Exchange:
-        seconds = round(time.perf_counter() - started, 6)
         response, leaks = (
             (None, ()) if isinstance(answer, Failure) else self._redacted(answer)
         )
