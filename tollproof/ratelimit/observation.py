@@ -1,7 +1,7 @@
 """What was seen: one record per request, kept in columns, read and written as a file.
 
 A request occupies the interval [sent, received]; the target decided somewhere in it.
-Records are forty bytes each: header values are kept once per distinct *set* of them,
+Records are 44 bytes each: header values are kept once per distinct *set* of them,
 so a flood of refusals costs next to nothing beyond its times. Knows bytes, arrays and
 files. Must not know what a header means or which requests were planned.
 
@@ -42,7 +42,7 @@ VERSION = 1
 VALUE_LIMIT = 256
 SETS_LIMIT = 1 << 20
 
-_ROW = struct.Struct("<qqiIIIHHHHHH")
+_ROW = struct.Struct("<qqqIIIHHHHHH")
 _CHUNK = struct.Struct("<BII")
 _LABEL, _SET, _ROWS, _ANCHOR, _NOTE, _GAP = range(1, 7)
 _ROWS_PER_CHUNK = 512
@@ -132,7 +132,7 @@ class Trace:
         self._label_ids: dict[str, int] = {}
         self._set_ids: dict[tuple[bytes | None, ...], int] = {_NONE: 0}
         self.sent, self.received = array("q"), array("q")
-        self.lateness = array("i")
+        self.lateness = array("q")
         self.headers, self.connection, self.shot = array("I"), array("I"), array("I")
         self.key, self.phase, self.operation = array("H"), array("H"), array("H")
         self.variant, self.worker, self.status = array("H"), array("H"), array("H")
@@ -195,7 +195,7 @@ class Trace:
         """Add one observation; texts and header sets by their numbers."""
         self.sent.append(sent)
         self.received.append(received)
-        self.lateness.append(_clamp(lateness))
+        self.lateness.append(lateness)
         self.headers.append(headers)
         self.connection.append(connection)
         self.shot.append(shot)
@@ -327,7 +327,7 @@ class TraceWriter:
         self._rows += _ROW.pack(
             sent,
             received,
-            _clamp(lateness),
+            lateness,
             headers,
             connection,
             shot,
@@ -519,8 +519,3 @@ def _decoded(values: Sequence[bytes | None]) -> Headers:
 
 def _encoded(values: Sequence[str | None]) -> tuple[bytes | None, ...]:
     return tuple(None if v is None else v.encode("latin-1") for v in values)
-
-
-def _clamp(lateness: int) -> int:
-    """Two seconds late or ten: both make the request useless for its purpose."""
-    return max(-(1 << 31), min((1 << 31) - 1, lateness))
