@@ -195,8 +195,6 @@ class Client:
         at, started = now(), time.perf_counter()
         answer = self._exchange(probe, origin)
         seconds = round(time.perf_counter() - started, 6)
-        if probe.reveals is not None and isinstance(answer, _Answer):
-            probe.reveals(answer.body)
         if probe.take is not None and isinstance(answer, _Answer):
             probe.take(answer.body)
         exchange = self._exchange_record(
