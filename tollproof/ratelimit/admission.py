@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Times = Sequence[float]
 
@@ -117,11 +117,13 @@ class Breach:
         excess: admitted beyond the limit, for sure, in the fullest window.
         missing: how many more could have been admitted before some refusal.
         edge: the placement that this is about, in seconds.
+        row: the admission beside it.
     """
 
     excess: int
     missing: int
     edge: float
+    row: int = 0
 
     @property
     def weight(self) -> int:
@@ -132,56 +134,74 @@ class Breach:
 def fixed_window_breach(
     sent: Times,
     received: Times,
-    refused_sent: Times,
-    refused_received: Times,
     *,
+    counted: tuple[Times, Times],
+    refused: tuple[Times, Times],
     limit: int,
+    least: int,
     length: float,
-    edges: Sequence[float],
-    also_missing: bool = True,
+    around: float,
 ) -> Breach | None:
     """Return None when fixed windows explain a lane, and the mildest breach otherwise.
 
     Windows begin at `edge + k * length`. For each edge every window is checked for
-    certain admissions beyond the limit and, with `also_missing`, for a refusal given
-    when fewer than the limit could have been admitted in that window.
+    certain admissions beyond `limit`, and for a refusal given when fewer than `least`
+    can have counted in that window.
 
     Args:
         sent, received: of what was admitted.
-        refused_sent, refused_received: of what was refused, each sorted.
-        edges: the placements to try.
+        counted: the same of everything that may count, unknown outcomes included.
+        refused: the same of what was refused; empty to leave that out.
+        around: edges are tried in the window that starts here; between two
+            admissions all edges are alike.
     """
     if not sent:
         return None
+    first = bisect_left(sent, around)
+    last = bisect_right(sent, around + length)
+    step = max(1, (last - first) // 400)
     mildest: Breach | None = None
-    for edge in edges:
-        breach = _breach(
-            sent,
-            received,
-            refused_sent if also_missing else (),
-            refused_received if also_missing else (),
-            limit,
-            length,
-            edge,
-        )
-        if breach.weight == 0:
+    tried: set[int] = set()
+
+    def attempt(rows: range) -> bool:
+        nonlocal mildest
+        for row in rows:
+            if row in tried or not first <= row < last:
+                continue
+            tried.add(row)
+            for edge in (sent[row], received[row] + 1e-9, sent[row] - length / 1000):
+                breach = _breach(
+                    sent, received, counted, refused, limit, least, length, edge
+                )
+                if breach.weight == 0:
+                    return True
+                if mildest is None or breach.weight < mildest.weight:
+                    mildest = replace(breach, row=row)
+        return False
+
+    if attempt(range(first, last, step)):
+        return None
+    # A long lane was tried every few admissions: look closely where that was best.
+    while step > 1 and mildest is not None:
+        centre, step = mildest.row, max(1, step // 20)
+        if attempt(range(centre - 30 * step, centre + 30 * step + 1, step)):
             return None
-        if mildest is None or breach.weight < mildest.weight:
-            mildest = breach
     return mildest
 
 
 def _breach(
     sent: Times,
     received: Times,
-    refused_sent: Times,
-    refused_received: Times,
+    counted: tuple[Times, Times],
+    refused: tuple[Times, Times],
     limit: int,
+    least: int,
     length: float,
     edge: float,
 ) -> Breach:
-    first, last = sent[0], received[-1]
-    begin = edge + length * ((first - edge) // length)
+    refused_sent, refused_received = refused
+    start, last = sent[0], received[-1]
+    begin = edge + length * ((start - edge) // length)
     excess = missing = 0
     while begin <= last:
         end = begin + length
@@ -192,8 +212,7 @@ def _breach(
             # those sent from `begin` on, one at least was received by then.
             decided = refused_received[row]
             if decided <= end:
-                seen = possible(sent, received, begin, decided)
-                missing = max(missing, limit - seen)
+                missing = max(missing, least - possible(*counted, begin, decided))
         begin = end
     return Breach(excess=excess, missing=missing, edge=edge)
 

@@ -32,9 +32,13 @@ from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, Lane
 #: A model is named when it misses at most this share of the requests …
 FIT = 0.03
 #: … and the next family's cost is at least this many times its own, and some more.
-FACTOR, MORE = 3, 6
+FACTOR, MORE = 3, 4
+#: Moments of decision are known to this share of the window.
+NEAR = 0.003
+#: Seconds after which a decision is not attributed to a request that had no answer.
+LONGEST = 1.0
 
-#: Families with one and the same fault: when only these are close, it is named.
+#: Families with one and the same fault, which is what is named.
 KIN = frozenset((TTL, TTL_ADMITTED, NO_EXPIRY))
 STUCK = "counter that does not expire while it is asked"
 
@@ -72,6 +76,7 @@ class Inference:
         requests: how many requests were compared.
         named: the family that is named; empty when none is.
         candidates: the families that cannot be told apart; empty when none fits.
+        promised_cost: the lowest cost of a model with the promised figures.
         sentence: the result in words.
     """
 
@@ -80,6 +85,7 @@ class Inference:
     named: str
     candidates: tuple[str, ...]
     sentence: str
+    promised_cost: int | None = None
 
     @property
     def best(self) -> Model | None:
@@ -100,15 +106,22 @@ class _Sequence:
     Attributes:
         groups: (time, how many) of requests decided at nearly the same time.
         clusters: how many groups make up each cluster.
+        begins: when each cluster begins.
+        horizons: until when what was sent in a cluster may have been decided, at most.
         admitted: observed, for each cluster.
         free: in each cluster, how many outcomes are unknown: they cost nothing.
+        loose: how many requests were under way for so long that their place among
+            the others is open.
     """
 
     groups: list[tuple[float, int]]
     clusters: list[int]
+    begins: list[float]
+    horizons: list[float]
     admitted: list[int]
     free: list[int]
     requests: int
+    loose: int
 
 
 def infer(lanes: Sequence[Lane], policy: Policy) -> Inference:
@@ -125,6 +138,7 @@ def infer(lanes: Sequence[Lane], policy: Policy) -> Inference:
             fits=(), requests=0, named="", candidates=(), sentence="nothing was sent"
         )
     fits = _fit_all(sequences, policy.limit, policy.window, policy.burst)
+    promised = fits[0].cost
     if fits[0].cost > FIT * requests:
         limit, window = _measured(lanes, policy)
         # What does not keep the promised figures may keep others.
@@ -134,57 +148,95 @@ def infer(lanes: Sequence[Lane], policy: Policy) -> Inference:
             (limit, window),
         } - {(policy.limit, policy.window)}:
             fits = _best_of(fits, _fit_all(sequences, *other, None))
-    return _decide(fits, requests, policy)
+    return replace(_decide(fits, requests, policy), promised_cost=promised)
 
 
 def _sequence(lane: Lane, span: float) -> _Sequence:
-    """Group the requests of a lane: a group spans at most `span` seconds."""
+    """Group the requests of a lane: a group spans at most `span` seconds.
+
+    A request that was under way for much longer than the others does not tie together
+    all that was sent meanwhile: its place is open, which costs one at most.
+    """
     groups: list[tuple[float, int]] = []
     clusters: list[int] = []
+    begins: list[float] = []
+    horizons: list[float] = []
     admitted: list[int] = []
     free: list[int] = []
-    until = -float("inf")
-    requests = 0
-    first_of_group = -float("inf")
+    until = first = -float("inf")
+    requests = loose = 0
+    usual = 3 * _median_width(lane) + 0.001
     for row, sent in enumerate(lane.sent):
         outcome = lane.outcome[row]
         # An admitted variant may be counted apart: it says nothing about this limiter.
         if lane.variant[row] != "plain" and outcome != REFUSED:
             continue
-        received = lane.received[row]
+        width = lane.received[row] - sent
+        late = sent
         requests += 1
+        if width > usual:
+            loose += 1
+            late = min(lane.received[row], sent + LONGEST)
+            width = usual
         if sent >= until:
             clusters.append(0)
+            begins.append(sent)
+            horizons.append(sent)
             admitted.append(0)
             free.append(0)
-            first_of_group = -float("inf")
+            first = -float("inf")
         admitted[-1] += outcome == ADMITTED
         free[-1] += outcome == UNKNOWN
-        until = max(until, received)
-        if sent - first_of_group <= span:
+        horizons[-1] = max(horizons[-1], late)
+        until = max(until, sent + width)
+        if sent - first <= span:
             at, size = groups[-1]
             groups[-1] = (at, size + 1)
         else:
-            # A long wait tells little about the moment of decision; the request's way
-            # there is what most of them share, so half of the usual wait is better.
-            at = sent + min(0.5 * (received - sent), 0.1)
+            at = sent + 0.5 * width
             groups.append((max(at, groups[-1][0]) if groups else at, 1))
             clusters[-1] += 1
-            first_of_group = sent
+            first = sent
     return _Sequence(
         groups=groups,
         clusters=clusters,
+        begins=begins,
+        horizons=horizons,
         admitted=admitted,
         free=free,
         requests=requests,
+        loose=loose,
     )
 
 
-def _cost(model: Model, sequence: _Sequence, bound: float) -> float:
+def _median_width(lane: Lane) -> float:
+    widths = sorted(
+        received - sent
+        for sent, received, outcome in zip(
+            lane.sent, lane.received, lane.outcome, strict=True
+        )
+        if outcome != UNKNOWN
+    )
+    return widths[len(widths) // 2] if widths else 0.0
+
+
+def _cost(model: Model, sequence: _Sequence, near: float, bound: float) -> float:
+    """Return the requests that a model does not explain; infinity past `bound`.
+
+    One too many and one too few, within `near` seconds or while a request of theirs
+    was under way, is one decision that fell earlier or later than thought: it costs
+    nothing.
+    """
     predicted = model.replay(sequence.groups)
-    cost = row = 0
-    for size, seen, free in zip(
-        sequence.clusters, sequence.admitted, sequence.free, strict=True
+    cost = row = left = 0
+    last = -float("inf")
+    for size, seen, free, begin, horizon in zip(
+        sequence.clusters,
+        sequence.admitted,
+        sequence.free,
+        sequence.begins,
+        sequence.horizons,
+        strict=True,
     ):
         if size == 1:
             off = predicted[row] - seen
@@ -193,16 +245,24 @@ def _cost(model: Model, sequence: _Sequence, bound: float) -> float:
         row += size
         if off:
             # Unknown outcomes may have been admitted: that many more are explained.
-            cost += -off if off < 0 else (off - free if off > free else 0)
-            if cost > bound:
+            if off > 0 and free:
+                off = max(0, off - free)
+            if begin > last:
+                left = 0
+            cost += abs(off)
+            if left * off < 0:
+                cost -= 2 * min(abs(left), abs(off))
+            left += off
+            last = max(last, horizon, begin + near)
+            if cost > bound + abs(left):
                 return float("inf")
-    return cost
+    return cost if cost <= bound else float("inf")
 
 
 def _total(model: Model, sequences: Sequence[_Sequence], bound: float) -> float:
     cost = 0.0
     for one in sequences:
-        cost += _cost(model, one, bound - cost)
+        cost += _cost(model, one, NEAR * model.window, bound - cost)
         if cost > bound:
             return float("inf")
     return cost
@@ -369,7 +429,7 @@ def _decide(fits: tuple[Fit, ...], requests: int, policy: Policy) -> Inference:
             "requests unexplained"
         )
     elif len(close) == 1 or all(fit.model.family in KIN for fit in close):
-        named = first.model.family if len(close) == 1 else STUCK
+        named = STUCK if first.model.family in KIN else first.model.family
         candidates = tuple(fit.model.family for fit in close)
         second = fits[len(close)] if len(fits) > len(close) else None
         against = (

@@ -1,0 +1,109 @@
+"""A whole measurement: observations and a promise in, findings and charts out.
+
+The one entry of the analysis. Pure: the same trace gives the same measurement. Knows
+every part of the package. Must not know how the observations were made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tollproof.model import to_json
+from tollproof.ratelimit import admitting, reopening, sharing, truthfulness, waiting
+from tollproof.ratelimit.clock import Offset, clock_offset
+from tollproof.ratelimit.finding import Aspect, Finding
+from tollproof.ratelimit.guards import Guard, apply, guards
+from tollproof.ratelimit.infer import Inference, infer
+from tollproof.ratelimit.observation import Trace
+from tollproof.ratelimit.promise import RateLimitPromise
+from tollproof.ratelimit.series import Chart, charts
+from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, view
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What a run has shown of a rate limit.
+
+    Attributes:
+        findings: one for each aspect, in the order of :class:`Aspect`.
+        inference: which limiter explains what was seen.
+        offset: the target's clock against ours.
+        guards: what made the observations unfit for some conclusions.
+        requests, admitted, refused, unknown: how many, all keys together.
+        seconds: from the first request to the last answer.
+        untested: what the schedule could not show.
+        charts: plain JSON, for the report.
+    """
+
+    findings: tuple[Finding, ...]
+    inference: Inference
+    offset: Offset
+    guards: tuple[Guard, ...]
+    requests: int
+    admitted: int
+    refused: int
+    unknown: int
+    seconds: float
+    untested: tuple[str, ...] = ()
+    charts: tuple[Chart, ...] = ()
+
+    def __getitem__(self, aspect: Aspect) -> Finding:
+        """Return the finding about an aspect."""
+        return next(one for one in self.findings if one.aspect is aspect)
+
+    def to_json(self) -> Mapping[str, Any]:
+        """Return everything as plain JSON."""
+        data: Mapping[str, Any] = to_json(self)
+        return data
+
+
+def analyse(
+    trace: Trace, promise: RateLimitPromise, *, untested: Sequence[str] = ()
+) -> Measurement:
+    """Judge a trace by a promise.
+
+    Args:
+        untested: sentences of the schedule about what it could not show.
+    """
+    seen = view(trace, promise)
+    inference = infer(tuple(seen), promise.tightest)
+    offset = clock_offset(seen)
+    found = guards(seen, promise)
+    over = admitting.over_admission(seen, promise)
+    judged = (
+        over,
+        admitting.under_admission(seen, promise, inference),
+        admitting.paced(seen, promise),
+        admitting.edge(seen, promise),
+        admitting.algorithm(promise, inference),
+        reopening.window(seen, promise, inference),
+        reopening.recovery(seen, promise, inference),
+        admitting.races(seen, over),
+        sharing.workers(seen, promise, over),
+        sharing.isolation(seen, promise),
+        sharing.sharing(seen, promise),
+        sharing.evasion(seen, inference),
+        reopening.counting(promise, inference),
+        sharing.status(seen, promise),
+        truthfulness.limit_header(seen, promise),
+        truthfulness.remaining_header(seen, promise, inference),
+        truthfulness.reset_header(seen, promise, inference, offset),
+        waiting.retry_after_header(seen, promise, inference, offset),
+        truthfulness.ietf_fields(seen, promise),
+    )
+    outcomes = [what for lane in seen for what in lane.outcome]
+    return Measurement(
+        findings=tuple(apply(one, found) for one in judged),
+        inference=inference,
+        offset=offset,
+        guards=found,
+        requests=len(trace),
+        admitted=outcomes.count(ADMITTED),
+        refused=outcomes.count(REFUSED),
+        unknown=outcomes.count(UNKNOWN),
+        seconds=round(seen.end, 3),
+        untested=tuple(untested),
+        charts=charts(seen, promise),
+    )

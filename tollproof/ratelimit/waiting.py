@@ -1,0 +1,205 @@
+"""Judging Retry-After: a client that waits exactly as told is let in.
+
+Knows lanes, the promise and what was inferred. Must not know Limit or Remaining.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+
+from tollproof.ratelimit.clock import Offset
+from tollproof.ratelimit.finding import (
+    Aspect,
+    Finding,
+    failed,
+    inconclusive,
+    not_applicable,
+    passed,
+)
+from tollproof.ratelimit.infer import STUCK, Inference
+from tollproof.ratelimit.models import COUNTER_REJECTED, LOG_REJECTED, TTL
+from tollproof.ratelimit.promise import RateLimitPromise, RetryAfterForm
+from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, Lane, View
+
+#: Two clocks drift apart by no more than this share, and tick no coarser than this.
+DRIFT, TICK = 0.0002, 0.002
+
+_DELAY = RetryAfterForm.DELAY_SECONDS
+_WORDS = {
+    RetryAfterForm.DELAY_SECONDS: "delay in seconds",
+    RetryAfterForm.HTTP_DATE: "HTTP-date",
+    RetryAfterForm.EITHER: "delay in seconds or an HTTP-date",
+}
+
+
+def retry_after_header(
+    view: View, promise: RateLimitPromise, inference: Inference, offset: Offset
+) -> Finding:
+    """Judge form and truth of Retry-After on refusals, and its place."""
+    aspect = Aspect.RETRY_AFTER
+    promised = promise.headers.retry_after
+    if promised is RetryAfterForm.NONE:
+        return not_applicable(aspect, "no Retry-After is promised")
+    wrong: dict[str, int] = {}
+    refusals = 0
+    for lane in view:
+        for told, outcome in zip(lane.told, lane.outcome, strict=True):
+            fault = ""
+            value = told.retry_after
+            if outcome == REFUSED:
+                refusals += 1
+                if value is None:
+                    fault = "is missing on a refusal"
+                elif value.wrong:
+                    fault = f"is malformed ({value.wrong})"
+                elif promised is not RetryAfterForm.EITHER and value.form != promised:
+                    fault = f"is not a {_WORDS[promised]}"
+            elif (
+                outcome == ADMITTED
+                and value is not None
+                and not promise.headers.retry_after_on_success
+            ):
+                fault = "stands on an admitted request"
+            if fault and (len(wrong) < 20 or fault in wrong):
+                wrong[fault] = wrong.get(fault, 0) + 1
+    if wrong:
+        fault, times = max(wrong.items(), key=lambda one: one[1])
+        return failed(
+            aspect,
+            f"Retry-After {fault}, {times} times in {refusals} refusals",
+            expected=f"a {_WORDS[promised]} on every refusal",
+            actual=f"it {fault}",
+            refusals=refusals,
+            wrong=wrong,
+        )
+    if not refusals:
+        return inconclusive(aspect, "nothing was refused, so nobody was told to wait")
+    return _honest(view, promise, inference, offset, refusals)
+
+
+def _honest(
+    view: View,
+    promise: RateLimitPromise,
+    inference: Inference,
+    offset: Offset,
+    refusals: int,
+) -> Finding:
+    aspect = Aspect.RETRY_AFTER
+    counting = {LOG_REJECTED, COUNTER_REJECTED, TTL, STUCK}
+    candidates = set(inference.candidates)
+    # Where refused requests may count, only a wait in silence is a test.
+    silent = not candidates or bool(candidates & counting)
+    tests = early = 0
+    slowest = 0.0
+    example = ""
+    for lane in view:
+        for row, later, wait in _followed(lane, view, offset, silent=silent):
+            tests += 1
+            if lane.outcome[later] == REFUSED:
+                early += 1
+                after = lane.sent[later] - lane.received[row]
+                if not example or after > slowest:
+                    slowest = after
+                    example = (
+                        f"{lane.key} was told to wait {wait:g} s, asked again after "
+                        f"{after:.3f} s and was refused"
+                    )
+    figures = {"refusals": refusals, "tests": tests, "early": early}
+    if early:
+        return failed(
+            aspect,
+            f"{early} of {tests} times a client that waited as told was refused again: "
+            + example,
+            expected="who waits as told is let in",
+            actual=f"refused again {early} of {tests} times",
+            **figures,
+        )
+    if not tests:
+        return inconclusive(
+            aspect,
+            f"Retry-After stands on all {refusals} refusals in the promised form, but "
+            "no request was made at the time it named",
+            **figures,
+        )
+    note = ""
+    if conservative := _conservative(view):
+        note = f"; it asks for up to {conservative:.1f} s more than was needed"
+    return passed(
+        aspect,
+        f"{tests} times a client that waited as told was let in{note}",
+        conservative=conservative,
+        **figures,
+    )
+
+
+def _wait(
+    lane: Lane, row: int, view: View, offset: Offset
+) -> tuple[float, float] | None:
+    """Return (when a client that obeys may ask, how long it was told to wait)."""
+    value = lane.told[row].retry_after
+    if value is None or value.seconds is None or value.seconds < 0:
+        return None
+    received = lane.received[row]
+    if value.form is RetryAfterForm.HTTP_DATE:
+        # By the target's clock, at its slowest: nobody can call that impatient.
+        moment = value.seconds - view.unix(0.0) - offset.low
+        return max(received, moment) + TICK, moment - received
+    wait = value.seconds
+    return received + wait * (1 + DRIFT) + TICK, wait
+
+
+def _followed(
+    lane: Lane, view: View, offset: Offset, *, silent: bool
+) -> list[tuple[int, int, float]]:
+    """Return (refusal, request made when it said, wait told) for each fair test.
+
+    Fair: the request is the first one made from then on, and nothing that was admitted
+    or may have been (with `silent`: nothing at all) lies between the two.
+    """
+    others = [
+        row
+        for row, outcome in enumerate(lane.outcome)
+        if silent or outcome in (ADMITTED, UNKNOWN) or lane.variant[row] != "plain"
+    ]
+    sent = [lane.sent[row] for row in others]
+    received = sorted(lane.received[row] for row in others)
+    found = []
+    for row in lane.rows(REFUSED, plain=True):
+        told = _wait(lane, row, view, offset)
+        if told is None:
+            continue
+        moment, wait = told
+        later = bisect_left(lane.sent, moment)
+        if later >= len(lane) or lane.outcome[later] == UNKNOWN:
+            continue
+        if lane.variant[later] != "plain":
+            continue
+        # Whatever overlaps (sent[row], received[later]) could have taken the place.
+        between = bisect_right(sent, lane.received[later]) - bisect_left(
+            received, lane.sent[row]
+        )
+        own = (1 if silent or lane.outcome[later] != REFUSED else 0) + (
+            1 if silent else 0
+        )
+        if between <= own:
+            found.append((row, later, wait))
+    return found
+
+
+def _conservative(lanes: Iterable[Lane]) -> float:
+    """Return by how many seconds the least wait told exceeded the one needed."""
+    most = 0.0
+    for lane in lanes:
+        last: int | None = None
+        for row, outcome in enumerate(lane.outcome):
+            if outcome == REFUSED:
+                last = row
+            elif outcome == ADMITTED and last is not None:
+                value = lane.told[last].retry_after
+                if value and value.seconds and value.form is _DELAY:
+                    needed = lane.received[row] - lane.sent[last]
+                    if lane.sent[row] > lane.received[last]:
+                        most = max(most, value.seconds - needed)
+                last = None
+    return round(most, 1) if most > 1.0 else 0.0
