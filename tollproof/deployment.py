@@ -20,7 +20,7 @@ from tollproof.identity import Identity
 from tollproof.identity.clock import TargetClock
 from tollproof.identity.fetching import Fetcher
 from tollproof.identity.renewal import renewed, why_refused
-from tollproof.model import Exchange, Reason
+from tollproof.model import Anchor, Exchange, Reason
 from tollproof.openapi import Document
 from tollproof.operations import Example, Operation, encode_query, expand
 from tollproof.profile.model import Profile
@@ -39,6 +39,7 @@ class Deployment:
         document: the OpenAPI document, when there is one.
         prefix: path before every operation's path.
         notes: sentences for the reader of the report.
+        anchors: label of an operation → where it is written.
         fetcher: asks token endpoints and issuers, on behalf of identities.
         clock: the target's, as far as its answers tell.
         production_consent: the command line's second consent, without which
@@ -56,6 +57,7 @@ class Deployment:
     prefix: str = ""
     seed: int = 0
     notes: tuple[str, ...] = ()
+    anchors: Mapping[str, Anchor] = field(default_factory=dict)
     production_consent: bool = False
     _once: Once = field(default_factory=lambda: Once(), repr=False)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,6 +73,36 @@ _Loader.yaml_implicit_resolvers = {
     letter: [(tag, regexp) for tag, regexp in resolvers if "timestamp" not in tag]
     for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+
+
+#: The member name that a line of JSON or YAML begins.
+_MEMBER = re.compile(r"""\s*(?P<quote>["']?)(?P<name>.+?)(?P=quote)\s*:(?=\s|$)""")
+
+
+def operation_lines(text: str, labels: Iterable[str]) -> dict[str, int]:
+    """Return the 1-based line of each operation in a document's text.
+
+    The line of its method, or of its path where the method does not stand on a line
+    of its own; operations that cannot be found stay out.
+    """
+    members = (_MEMBER.match(line) for line in text.splitlines())
+    keys = [member["name"] if member else "" for member in members]
+    paths = {key: index for index, key in reversed(list(enumerate(keys))) if key}
+    found: dict[str, int] = {}
+    for label in labels:
+        method, _, path = label.partition(" ")
+        start = paths.get(path)
+        if start is None:
+            continue
+        line = start
+        for index in range(start + 1, len(keys)):
+            if keys[index].startswith("/"):
+                break
+            if keys[index] == method.lower():
+                line = index
+                break
+        found[label] = line + 1
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,14 +16,15 @@ from urllib.parse import urlsplit
 from tollproof.client import Client, ClientSettings, origin_of
 from tollproof.deployment import Deployment, prefix_of
 from tollproof.errors import Problem, ProfileError, UsageError
-from tollproof.identity import Identity, Open
+from tollproof.identity import FixedCredential, Identity, Open
 from tollproof.identity.clock import TargetClock
 from tollproof.identity.fetching import Fetcher
 from tollproof.identity.mechanisms import Surroundings, mechanism_of
-from tollproof.model import Exchange, Tier
+from tollproof.model import Anchor, Exchange, Tier
 from tollproof.openapi import (
     DOCUMENT_LIMIT,
     Document,
+    operation_lines,
     parse_document,
     read_operations,
 )
@@ -76,24 +77,24 @@ def open_deployment(
     fetcher = Fetcher(
         settings.context, seconds=settings.limits.total, proxy=settings.proxy
     )
-    document, operations, notes = _read_api(profile, client)
+    api = _read_api(profile, client)
+    identities = _identities(
+        secrets,
+        Surroundings(profile=profile, redactor=redactor, fetcher=fetcher, clock=clock),
+    )
     return Deployment(
         profile=profile,
-        operations=operations,
-        identities=_identities(
-            secrets,
-            Surroundings(
-                profile=profile, redactor=redactor, fetcher=fetcher, clock=clock
-            ),
-        ),
+        operations=api.operations,
+        identities=identities,
         client=client,
         redactor=redactor,
         fetcher=fetcher,
         clock=clock,
-        document=document,
-        prefix=prefix_of(profile, document),
+        document=api.document,
+        prefix=prefix_of(profile, api.document),
         seed=options.seed,
-        notes=(*profile.notes, *notes),
+        notes=(*profile.notes, *api.notes, *_weak(identities)),
+        anchors=api.anchors,
         production_consent=options.production_consent,
     )
 
@@ -162,15 +163,35 @@ def _identities(
     return identities
 
 
+def _weak(identities: Mapping[str, Identity]) -> tuple[str, ...]:
+    """Name the fixed credentials that are too weak to be recognised in an answer."""
+    return tuple(
+        f"The credential of {identity.name} is so short or plain that it cannot be "
+        "told from ordinary text: it is not redacted, and no leak of it will be found."
+        for identity in identities.values()
+        if isinstance(identity.mechanism, FixedCredential)
+        and identity.redactor.holds(identity.mechanism.value.value) is None
+    )
+
+
 # -- operations ----------------------------------------------------------------------
 
 
-def _read_api(
-    profile: Profile, client: Client
-) -> tuple[Document | None, tuple[Operation, ...], tuple[str, ...]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Api:
+    """What profile and OpenAPI document say of the operations together."""
+
+    operations: tuple[Operation, ...]
+    document: Document | None
+    notes: tuple[str, ...]
+    anchors: Mapping[str, Anchor]
+
+
+def _read_api(profile: Profile, client: Client) -> _Api:
     target, source = profile.target, profile.openapi_source
     document, notes = None, []
     operations: dict[str, Operation] = {}
+    anchors: dict[str, Anchor] = {}
     if source is not None:
         try:
             text = read_source(source, client)
@@ -186,12 +207,17 @@ def _read_api(
             )
             raise ProfileError(str(profile.path), [problem]) from error
         operations = {item.label: item for item in document.operations}
+        if not urlsplit(source).scheme:
+            lines = operation_lines(text, operations)
+            anchors = {
+                label: Anchor(file=source, line=line) for label, line in lines.items()
+            }
         notes = [
             f"{item.label} could not be read from the OpenAPI document and is not "
             f"judged: {item.problem}"
             for item in document.unreadable
         ]
-    for declared in target.operations:
+    for number, declared in enumerate(target.operations):
         if target.is_excluded(declared.label):
             continue
         has_body = declared.body is not None or declared.body_text is not None
@@ -204,7 +230,14 @@ def _read_api(
             media_type=kind if has_body else "",
             parameters=_template_names(declared.path),
         )
-    return document, tuple(operations.values()), tuple(notes)
+        line = profile.lines.get(("target", "operations", number), 1)
+        anchors[declared.label] = Anchor(file=str(profile.path), line=line)
+    return _Api(
+        operations=tuple(operations.values()),
+        document=document,
+        notes=tuple(notes),
+        anchors=anchors,
+    )
 
 
 def _template_names(path: str) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ class Request:
     only: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     base_url: str | None = None
+    compare: Path | None = None
     fail_on: Severity = Severity.INFO
     seed: int = 0
     progress: str = ""
@@ -115,6 +116,7 @@ def command(request: Request) -> list[str]:
         "command": request.command,
         "progress": request.progress,
         "base-url": request.base_url or "",
+        "compare": str(request.compare or ""),
     }
     arguments = [
         sys.executable,

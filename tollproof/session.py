@@ -49,6 +49,7 @@ from tollproof.record import (
     finish,
     read_journal,
     read_plan,
+    read_run,
     write_artefact,
     write_plan,
 )
@@ -75,6 +76,7 @@ class Session:
 
     Attributes:
         cases: every case of every check collected, by check id and subject.
+        former: an earlier run that the reports compare with.
         swept: verdicts of the checks that judge exchanges, once they have.
         run: the finished run.
         unreadable: what is wrong with suites that could not be collected.
@@ -88,6 +90,7 @@ class Session:
     about: About
     journal: Lines
     progress: Progress
+    former: Run | None = None
     plan: Plan = field(default_factory=Plan)
     cases: dict[str, dict[str, Case]] = field(default_factory=dict)
     swept: Mapping[str, Verdict] = field(default_factory=dict)
@@ -180,7 +183,7 @@ class Session:
     def _write(self, form: Format, run: Run) -> str:
         """Write one report; return why it was refused, or an empty text."""
         try:
-            text = form.render(run, None)
+            text = form.render(run, self.former)
             write_artefact(self.folder / form.file, text, self.redactor)
         except ArtefactRefused as refused:
             return str(refused)
@@ -194,7 +197,8 @@ class Session:
 
     def summary(self) -> str:
         """Return the run in words, for a terminal."""
-        text = terminal.render(self.run) if self.run else ""
+        width = shutil.get_terminal_size().columns
+        text = terminal.render(self.run, width=width) if self.run else ""
         return "\n".join((text, *(reason for reason in self.refused if reason)))
 
     def close(self) -> None:
@@ -241,7 +245,11 @@ def open_session(option: Any, worker: str) -> Session:
     if not option.tollproof_output:
         option.tollproof_output = str(Path("reports") / "out" / option.tollproof_run_id)
     folder = Path(option.tollproof_output)
+    former = None
     if not worker:
+        if option.tollproof_compare:
+            # Before the folder is cleared: it may be the former run's own.
+            former = read_run(Path(option.tollproof_compare))
         _make_room(folder)
     journal = Lines(folder / JOURNAL / f"{worker or 'main'}.jsonl")
     deployment = open_deployment(
@@ -276,10 +284,11 @@ def open_session(option: Any, worker: str) -> Session:
             profile=str(profile.path),
             started=now(),
             seed=option.tollproof_seed,
-            anchors=dict(anchors(profile)),
+            anchors={**anchors(profile), **deployment.anchors},
             notes=deployment.notes,
         ),
         journal=journal,
+        former=former,
         progress=Progress.of(option.tollproof_progress, sys.stdout),
     )
 

@@ -54,6 +54,12 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Judge this address instead of the profile's. [TOLLPROOF_BASE_URL]",
         ),
         click.option(
+            "--compare",
+            type=click.Path(exists=True, path_type=Path),
+            metavar="DIR",
+            help="A former run: the reports then say what was fixed and what is new.",
+        ),
+        click.option(
             "--fail-on",
             type=click.Choice([item.value for item in Severity]),
             default=Severity.INFO.value,
@@ -115,6 +121,7 @@ def _judge(
     only: tuple[str, ...],
     checks: tuple[str, ...],
     base_url: str | None,
+    compare: Path | None,
     fail_on: str,
     seed: int,
     workers: int,
@@ -130,6 +137,7 @@ def _judge(
             only=only,
             checks=checks,
             base_url=base_url,
+            compare=compare,
             fail_on=Severity(fail_on),
             seed=seed,
             progress=_progress(),
