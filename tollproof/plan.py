@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import product
 
+from tollproof import access
+from tollproof.access import Cell
 from tollproof.deployment import Deployment
 from tollproof.model import (
     CheckSpec,
@@ -49,7 +51,7 @@ class SubjectKind:
 
 
 def _label(value: object) -> str:
-    return value.label if isinstance(value, Operation) else str(value)
+    return value.label if isinstance(value, Operation | Cell) else str(value)
 
 
 def _protected(deployment: Deployment) -> tuple[Operation, ...]:
@@ -68,6 +70,11 @@ def _operations(
 ) -> SubjectKind:
     return SubjectKind(of=of, label=_label, absent=absent)
 
+
+_NO_FOREIGN_OBJECT = (
+    "The profile names no object that one organisation owns and that an identity of "
+    "another could ask for so: add organisation and owns to both."
+)
 
 #: Parameter name of a check → the subjects it runs on. `exchange` is not among them:
 #: a check with that parameter judges every exchange of the run (`passive`).
@@ -96,6 +103,40 @@ SUBJECTS: Mapping[str, SubjectKind] = {
         ],
         label=lambda value: str(getattr(value, "name", value)),
         absent="The profile has no live identity.",
+    ),
+    "granted_cell": SubjectKind(
+        of=access.granted,
+        label=_label,
+        absent="No operation is granted to more than one set of rights.",
+    ),
+    "denied_cell": SubjectKind(
+        of=access.denied,
+        label=_label,
+        absent="Every live identity of the profile may call every operation.",
+    ),
+    "denied_write": SubjectKind(
+        of=lambda deployment: access.writes(access.denied(deployment)),
+        label=_label,
+        absent="Every live identity of the profile may change everything.",
+    ),
+    "foreign_cell": SubjectKind(
+        of=access.foreign, label=_label, absent=_NO_FOREIGN_OBJECT
+    ),
+    "foreign_read": SubjectKind(
+        of=lambda deployment: access.reads(access.foreign(deployment)),
+        label=_label,
+        absent=_NO_FOREIGN_OBJECT,
+    ),
+    "foreign_write": SubjectKind(
+        of=lambda deployment: access.writes(access.foreign(deployment)),
+        label=_label,
+        absent=_NO_FOREIGN_OBJECT,
+    ),
+    "listing_cell": SubjectKind(
+        of=access.listings,
+        label=_label,
+        absent="The profile has no two organisations that own something and may read "
+        "the same: add organisation and owns to an identity of each.",
     ),
 }
 PASSIVE = "exchange"
@@ -179,9 +220,13 @@ def _case(arguments: Mapping[str, object], deployment: Deployment) -> Case:
     subject = " as ".join(
         SUBJECTS[name].label(value) for name, value in arguments.items()
     )
+    touched = [
+        value.operation if isinstance(value, Cell) else value
+        for value in arguments.values()
+    ]
     untouchable = [
         value.label
-        for value in arguments.values()
+        for value in touched
         if isinstance(value, Operation)
         and value.changes
         and not deployment.profile.consent.writes

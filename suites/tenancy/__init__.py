@@ -1,0 +1,1 @@
+"""Whose is it: nothing of one organisation is seen or changed by another."""
