@@ -111,7 +111,8 @@ def bind(host: str, port: int, count: int) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     try:
         for _ in range(count if spread else 1):
-            one = socket.socket(family, socket.SOCK_STREAM)
+            # Named as TCP, or asyncio does not switch Nagle's algorithm off.
+            one = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             sockets.append(one)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if spread:

@@ -22,7 +22,6 @@ from tollproof.reference.sparkient.credentials import Refusal, authenticate
 from tollproof.reference.sparkient.errors import ApiError, envelope
 from tollproof.reference.sparkient.fields import (
     CHALLENGE,
-    DASHBOARD_ORIGIN,
     INVALID_TOKEN,
     add_common,
     preflight,
@@ -42,7 +41,7 @@ class Sparkient:
     """The application.
 
     Attributes:
-        origin: the deployment's own, `scheme://host:port`.
+        origins: those that cross-origin requests are answered for.
         blemishes: what spoils answers on their way out; none in a correct deployment.
         loopholes: ways past the rules; None in a correct deployment.
         log: where one line for each request goes.
@@ -50,7 +49,7 @@ class Sparkient:
 
     service: Service
     limiter: Limiter
-    origin: str
+    origins: frozenset[bytes] = frozenset()
     blemishes: tuple[Blemish, ...] = ()
     loopholes: Loopholes | None = None
     log: TextIO | None = None
@@ -60,11 +59,6 @@ class Sparkient:
     def faults(self) -> frozenset[str]:
         """The names of the faults it has."""
         return self.service.faults
-
-    @property
-    def origins(self) -> frozenset[bytes]:
-        """The origins that scripts may call from."""
-        return frozenset({DASHBOARD_ORIGIN.encode(), self.origin.encode()})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -141,7 +135,7 @@ class Sparkient:
                 raise ApiError(406, f"This is available as {route.produces} only")
         if route.body is not None:
             bodies.check_media_type(call, self.faults)
-            if not call.body:
+            if call.body is None:
                 call.body = await bodies.read(call, receive, self.faults)
         if route.open is not None:
             return route.open()

@@ -6,6 +6,7 @@ that are refused are never quoted: they are the caller's.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Collection
@@ -20,6 +21,8 @@ from tollproof.reference.sparkient.negotiation import is_json
 
 #: Bytes of a body that are read.
 LARGEST = 1024 * 1024
+#: Seconds that a body is waited for.
+PATIENCE = 5.0
 LONGEST_TEXT = 10_000
 LONGEST_LIFETIME = 316_224_000  # ten years, seconds
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -31,8 +34,18 @@ async def read(call: Call, receive: Receive, faults: Collection[str]) -> bytes:
 
     Raises:
         ApiError: 413 for one that is too large, announced or not; 400 for one that
-            ends before its end.
+            ends before its end, 408 for one that does not end.
     """
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await _read(call, receive, faults)
+    except TimeoutError:
+        raise ApiError(
+            408, "The request body did not arrive in time", connection="close"
+        ) from None
+
+
+async def _read(call: Call, receive: Receive, faults: Collection[str]) -> bytes:
     most = 1024 * LARGEST if "body-unbounded" in faults else LARGEST
     announced = call.value(b"content-length")
     if announced and int(announced) > most:
@@ -70,7 +83,7 @@ def check_media_type(call: Call, faults: Collection[str]) -> None:
         raise ApiError(415, "The request body must not be encoded")
 
 
-def parse(body: bytes, default: object, faults: Collection[str]) -> Any:
+def parse(body: bytes | None, default: object, faults: Collection[str]) -> Any:
     """Parse JSON as RFC 8259 has it: no NaN, no Infinity, UTF-8 only.
 
     Args:
@@ -79,6 +92,7 @@ def parse(body: bytes, default: object, faults: Collection[str]) -> Any:
     Raises:
         ApiError: 400.
     """
+    body = body or b""
     if "body-deep-crash" in faults and _depth(body) > 100:
         raise ApiError(500, "Something went wrong on our side")
     try:

@@ -15,6 +15,7 @@ from tollproof.reference.limiters import Limiter, RedisLimiter, SqliteLimiter
 from tollproof.reference.sparkient.app import Sparkient
 from tollproof.reference.sparkient.blemishes import blemishes
 from tollproof.reference.sparkient.errors import envelope
+from tollproof.reference.sparkient.fields import DASHBOARD_ORIGIN
 from tollproof.reference.sparkient.messages import Answer, Call
 from tollproof.reference.sparkient.routes import Service
 from tollproof.reference.sparkient.seed import open_stores
@@ -72,7 +73,7 @@ def build(settings: Settings) -> Built:
             faults=faults,
         ),
         limiter=limiter,
-        origin=settings.origin,
+        origins=frozenset({DASHBOARD_ORIGIN.encode(), settings.origin.encode()}),
         blemishes=blemishes(faults),
         loopholes=stores.loopholes,
         log=log,

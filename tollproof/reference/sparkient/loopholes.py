@@ -162,12 +162,13 @@ def _other_field(call: Call) -> Iterator[bytes]:
 
 
 def _body(call: Call) -> Iterator[bytes]:
+    body = call.body or b""
     form = call.value(b"content-type").startswith(b"application/x-www-form-urlencoded")
     if form:
-        yield from (value for _, value in parse_qsl(call.body, max_num_fields=100))
+        yield from (value for _, value in parse_qsl(body, max_num_fields=100))
         return
     try:
-        document = json.loads(call.body)
+        document = json.loads(body)
     except (ValueError, RecursionError):
         return
     if isinstance(document, dict):
@@ -210,7 +211,8 @@ class Loopholes:
 
     async def prepare(self, call: Call, receive: Receive) -> None:
         """Read the body first, where the credential may stand in it."""
-        if "auth-key-in-body" in self._faults and call.value(b"content-length"):
+        bare = not call.values(b"authorization")
+        if bare and "auth-key-in-body" in self._faults:
             call.body = await bodies.read(call, receive, self._faults)
 
     def reroute(self, call: Call) -> str:
@@ -229,7 +231,7 @@ class Loopholes:
 
     def refuses(self, call: Call) -> bool:
         """Tell whether a live key is refused where it should be let in."""
-        here = (call.method, call.path) == ("GET", "/api/v1/decisions")
+        here = call.method == "GET" and call.path.startswith("/api/v1/decisions/")
         letters = call.value(b"authorization").partition(b" ")[0]
         return (here and "auth-live-key-refused" in self._faults) or (
             letters != b"Bearer" and "auth-scheme-case-sensitive" in self._faults

@@ -31,6 +31,7 @@ class Call:
         principal: whose key it carries, once that is verified.
         flaw: why the key it carries is refused, where it is a key at all.
         decision: what the limiter said; None when the request is not counted.
+        body: None until it is read.
         unread: which part of the request could not be read; empty for a whole one.
     """
 
@@ -45,7 +46,7 @@ class Call:
     flaw: Flaw | None = None
     decision: Decision | None = None
     unread: str = ""
-    body: bytes = b""
+    body: bytes | None = None
 
     @classmethod
     def of(cls, scope: Mapping[str, Any]) -> Call:

@@ -7,6 +7,7 @@ message would begin (RFC 9112, 9.3 and 11.2).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import httptools
@@ -20,6 +21,10 @@ Finish = Callable[[Call, Answer], None]
 #: Bytes of request line and header fields that are held in memory at all; what the
 #: application allows is much less, and it can tell who sent them.
 MOST_HELD = 256 * 1024
+#: Bytes of a request target that the URL parser is given; it counts to 65,535.
+MOST_PARSED = 60_000
+#: Seconds that the rest of a request line or header is waited for.
+PATIENCE = 5.0
 #: Bytes that are read and dropped after an answer that did not wait for the body.
 MOST_DRAINED = 16 * 1024 * 1024
 
@@ -36,7 +41,7 @@ def protocol(finish: Finish, most_held: int = MOST_HELD) -> type[HttpToolsProtoc
         _held = 0
         _drained = 0
         _later: Answer | None = None
-        _secure = False
+        _waiting: asyncio.TimerHandle | None = None
 
         def data_received(self, data: bytes) -> None:
             if self._later is not None or self.transport.is_closing():
@@ -53,11 +58,27 @@ def protocol(finish: Finish, most_held: int = MOST_HELD) -> type[HttpToolsProtoc
                 self._refuse(400, "The request is not valid HTTP/1.1")
                 return
             if self._reading in ("request line", "header"):
-                self._held += len(data)
-                if self._held > most_held:
-                    long_target = self._reading == "request line"
-                    status = 414 if long_target else 431
-                    self._refuse(status, "The request is too long")
+                self._hold(len(data))
+
+        def _hold(self, size: int) -> None:
+            """Keep part of a header, within bounds of size and time."""
+            self._held += size
+            if self._held > most_held:
+                status = 414 if self._reading == "request line" else 431
+                self._refuse(status, "The request is too long")
+            elif self._waiting is None:
+                self._waiting = self.loop.call_later(
+                    PATIENCE, self._refuse, 408, "The request did not arrive in time"
+                )
+
+        def _stop_waiting(self) -> None:
+            if self._waiting is not None:
+                self._waiting.cancel()
+                self._waiting = None
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._stop_waiting()
+            super().connection_lost(exc)
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
@@ -69,6 +90,13 @@ def protocol(finish: Finish, most_held: int = MOST_HELD) -> type[HttpToolsProtoc
             super().on_header(name, value)
 
         def on_headers_complete(self) -> None:
+            self._stop_waiting()
+            # What is longer is refused anyway, but by the application, which can tell
+            # who sent it. RFC 9112, 3.2: a target has no fragment.
+            self.url = self.url[:MOST_PARSED]
+            if b"#" in self.url:
+                self._reading = "request line"
+                raise _Unreadable
             if self.parser.get_http_version() not in ("1.0", "1.1"):
                 self._reading = "request line"
                 raise _Unreadable
@@ -98,6 +126,7 @@ def protocol(finish: Finish, most_held: int = MOST_HELD) -> type[HttpToolsProtoc
                 self._write(self._later)
 
         def _refuse(self, status: int, message: str) -> None:
+            self._stop_waiting()
             call = Call(
                 method="-",
                 path="-",
@@ -107,9 +136,12 @@ def protocol(finish: Finish, most_held: int = MOST_HELD) -> type[HttpToolsProtoc
             answer = envelope(status, message)
             finish(call, answer)
             cycle = self.cycle
-            if cycle is None or cycle.response_complete:
+            if self._reading == "body" and self.pipeline:
+                self.pipeline.popleft()  # the unreadable one is the last that came
+                self._later = answer
+            elif cycle is None or cycle.response_complete:
                 self._write(answer)
-            elif self._reading == "body" and not self.pipeline:
+            elif self._reading == "body":
                 # The request that is being handled is the unreadable one.
                 cycle.disconnected = True
                 cycle.message_event.set()
@@ -122,6 +154,8 @@ def protocol(finish: Finish, most_held: int = MOST_HELD) -> type[HttpToolsProtoc
                 self._later = answer
 
         def _write(self, answer: Answer) -> None:
+            if self.transport.is_closing():
+                return
             lines = [STATUS_LINE[answer.status]]
             fields = [*self.server_state.default_headers, *answer.encoded()]
             for name, value in [*fields, (b"connection", b"close")]:
