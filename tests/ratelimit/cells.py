@@ -204,9 +204,9 @@ def _faulty() -> list[Cell]:
             may_fail=TOO_MANY | headers,
         ),
         Cell(
-            name="one too many, log",
+            name="three too many, log",
             make=lambda n, w, rng: SlidingLog(n + 3, w),
-            must_fail=over,
+            must_fail=frozenset((A.OVER_ADMISSION, A.WINDOW)),
             may_fail=TOO_MANY,
         ),
         Cell(
@@ -328,7 +328,7 @@ def _faulty() -> list[Cell]:
             must_fail=frozenset((A.RETRY_AFTER,)),
         ),
         Cell(
-            name="Remaining one too high",
+            name="Remaining three too high",
             make=clock,
             family=models.FIXED_CLOCK,
             change=lambda one: replace(one, remaining=3),

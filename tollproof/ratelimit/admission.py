@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 Times = Sequence[float]
 
@@ -117,13 +117,11 @@ class Breach:
         excess: admitted beyond the limit, for sure, in the fullest window.
         missing: how many more could have been admitted before some refusal.
         edge: the placement that this is about, in seconds.
-        row: the admission beside it.
     """
 
     excess: int
     missing: int
     edge: float
-    row: int = 0
 
     @property
     def weight(self) -> int:
@@ -152,41 +150,43 @@ def fixed_window_breach(
         sent, received: of what was admitted.
         counted: the same of everything that may count, unknown outcomes included.
         refused: the same of what was refused; empty to leave that out.
-        around: edges are tried in the window that starts here; between two
-            admissions all edges are alike.
+        around: where the window starts in which edges are tried; all those between
+            two neighbouring moments are alike.
     """
     if not sent:
         return None
-    first = bisect_left(sent, around)
-    last = bisect_right(sent, around + length)
-    step = max(1, (last - first) // 400)
+    edges = _edges((*sent, *received, *refused[0], *refused[1]), length, around)
+    step = max(1, len(edges) // 400)
     mildest: Breach | None = None
+    best = 0
     tried: set[int] = set()
-
-    def attempt(rows: range) -> bool:
-        nonlocal mildest
+    rows = range(0, len(edges), step)
+    while True:
         for row in rows:
-            if row in tried or not first <= row < last:
+            if row in tried or not 0 <= row < len(edges):
                 continue
             tried.add(row)
-            for edge in (sent[row], received[row] + 1e-9, sent[row] - length / 1000):
-                breach = _breach(
-                    sent, received, counted, refused, limit, least, length, edge
-                )
-                if breach.weight == 0:
-                    return True
-                if mildest is None or breach.weight < mildest.weight:
-                    mildest = replace(breach, row=row)
-        return False
+            breach = _breach(
+                sent, received, counted, refused, limit, least, length, edges[row]
+            )
+            if breach.weight == 0:
+                return None
+            if mildest is None or breach.weight < mildest.weight:
+                mildest, best = breach, row
+        if step == 1:
+            return mildest
+        # A long lane was tried at every few edges: look closely where that was best.
+        reach, step = 2 * step, max(1, step // 20)
+        rows = range(best - reach, best + reach + 1, step)
 
-    if attempt(range(first, last, step)):
-        return None
-    # A long lane was tried every few admissions: look closely where that was best.
-    while step > 1 and mildest is not None:
-        centre, step = mildest.row, max(1, step // 20)
-        if attempt(range(centre - 30 * step, centre + 30 * step + 1, step)):
-            return None
-    return mildest
+
+def _edges(moments: Sequence[float], length: float, around: float) -> list[float]:
+    """Return an edge between every two moments, all taken into one window."""
+    marks = sorted({around + (moment - around) % length for moment in moments})
+    return [
+        (one + other) / 2
+        for one, other in zip([around, *marks], [*marks, around + length], strict=True)
+    ]
 
 
 def _breach(

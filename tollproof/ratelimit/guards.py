@@ -194,20 +194,26 @@ def _foreign(lanes: Sequence[Lane], promise: RateLimitPromise) -> Guard | None:
     window, limit = promise.tightest.window, promise.tightest.limit
     bearable = max(3.0, 0.02 * limit)
     per_request = 0.0
+    first: list[tuple[str, float]] = []
     for lane in lanes:
-        seen = _missing(lane, limit, 0.05 * window)
+        seen = _missing(lane, limit, lane.sent[0], 0.05 * window)
         if len(seen) < 5 or seen[-1][0] <= seen[0][0]:
             continue
         (ours, gap), (more, grown) = seen[0], seen[-1]
         per_request = max(0.0, (grown - gap) / (more - ours))
-        if gap - per_request * ours > bearable:
+        first.append((lane.key, gap - per_request * ours))
+    # Where as much is missing again after a window of silence, nobody took it: the
+    # limiter never had it.
+    again = [gap for lane in lanes for gap in _missing_again(lane, limit, window)]
+    never = min(again, default=0.0)
+    for key, lack in first:
+        if lack - max(0.0, never) > bearable:
             return _foreign_guard(
-                f"the first answers to {lane.key} tell of "
-                f"{gap - per_request * ours:.0f} requests that are not ours: the key "
-                "was not rested, or somebody else uses it"
+                f"the first answers to {key} tell of {lack:.0f} requests that are not "
+                "ours: the key was not rested, or somebody else uses it"
             )
     for lane in lanes:
-        seen = _missing(lane, limit, 0.9 * window)
+        seen = _missing(lane, limit, lane.sent[0], 0.9 * window)
         if "paced" not in lane.phase[:1] or len(seen) < 5:
             continue
         (ours, gap), (more, grown) = seen[0], seen[-1]
@@ -220,18 +226,33 @@ def _foreign(lanes: Sequence[Lane], promise: RateLimitPromise) -> Guard | None:
     return None
 
 
-def _missing(lane: Lane, limit: int, seconds: float) -> list[tuple[int, int]]:
+def _missing_again(lane: Lane, limit: int, window: float) -> list[int]:
+    """Return what is missing at the first answer after a window without requests."""
+    for row in range(1, len(lane)):
+        if lane.sent[row] - lane.received[row - 1] > 1.01 * window:
+            seen = _missing(lane, limit, lane.sent[row], 0.05 * window)
+            return [seen[0][1]] if seen else []
+    return []
+
+
+def _missing(
+    lane: Lane, limit: int, begin: float, seconds: float
+) -> list[tuple[int, int]]:
     """Return (requests of ours, what is missing beyond them) for each admitted answer.
 
     Counted with everything that may have been decided by then, so that nothing of ours
     looks like somebody else's.
     """
     counted = [
-        lane.sent[row] for row, what in enumerate(lane.outcome) if what != REFUSED
+        lane.sent[row]
+        for row, what in enumerate(lane.outcome)
+        if what != REFUSED and lane.sent[row] >= begin
     ]
     found = []
     for row in lane.rows(ADMITTED, plain=True):
-        if lane.sent[row] > lane.sent[0] + seconds:
+        if lane.sent[row] < begin:
+            continue
+        if lane.sent[row] > begin + seconds:
             break
         told = lane.told[row].remaining
         if told is not None and told.value is not None:

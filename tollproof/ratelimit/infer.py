@@ -33,6 +33,8 @@ from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, Lane
 FIT = 0.03
 #: … and the next family's cost is at least this many times its own, and some more.
 FACTOR, MORE = 3, 4
+#: Past this cost, other figures than the promised ones are tried.
+EXPLAINED = 3
 #: Moments of decision are known to this share of the window.
 NEAR = 0.003
 #: Seconds after which a decision is not attributed to a request that had no answer.
@@ -139,15 +141,15 @@ def infer(lanes: Sequence[Lane], policy: Policy) -> Inference:
         )
     fits = _fit_all(sequences, policy.limit, policy.window, policy.burst)
     promised = fits[0].cost
-    if fits[0].cost > FIT * requests:
-        limit, window = _measured(lanes, policy)
+    if fits[0].cost > EXPLAINED:
         # What does not keep the promised figures may keep others.
-        for other in {
-            (limit, policy.window),
-            (policy.limit, window),
-            (limit, window),
-        } - {(policy.limit, policy.window)}:
-            fits = _best_of(fits, _fit_all(sequences, *other, None))
+        promised_figures = (float(policy.limit), policy.window)
+        limits, windows = _measured(lanes, policy)
+        for limit in limits:
+            window = _best_window(sequences, limit, windows)
+            for other in {(limit, policy.window), (limit, window)}:
+                if other != promised_figures:
+                    fits = _best_of(fits, _fit_all(sequences, *other, None))
     return replace(_decide(fits, requests, policy), promised_cost=promised)
 
 
@@ -383,29 +385,60 @@ def _buckets(
     return [replace(model, capacity=capacity) for capacity in sorted(capacities)]
 
 
-def _measured(lanes: Sequence[Lane], policy: Policy) -> tuple[float, float]:
-    """Guess the limit and the window that are really enforced, from fills and gaps."""
-    limits: list[int] = []
-    windows: list[float] = []
+def _measured(
+    lanes: Sequence[Lane], policy: Policy
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Guess the limits and windows that are really enforced, from fills and gaps.
+
+    A window from the first request ended between the last refusal and the first
+    admission after it: for every key that was shut, so in what all of them share.
+    """
+    counts: list[int] = []
+    low, high = 0.0, 3 * policy.window
+    spans: list[tuple[float, float]] = []
     for lane in lanes:
         admitted = 0
-        refused_at: float | None = None
+        refused = -1
         for row, outcome in enumerate(lane.outcome):
+            if lane.variant[row] != "plain":
+                continue
             if outcome == ADMITTED:
-                if refused_at is not None:
-                    windows.append(lane.sent[row] - lane.sent[0])
+                if refused >= 0:
+                    begin = lane.sent[refused] - lane.received[0]
+                    spans.append((begin, lane.received[row] - lane.sent[0]))
                     break
                 admitted += 1
-            elif outcome == REFUSED and refused_at is None:
-                later = lane.outcome[row : row + 10]
-                if later.count(REFUSED) >= 8:
-                    refused_at = lane.sent[row]
-                    limits.append(admitted)
-    limit = sorted(limits)[len(limits) // 2] if limits else policy.limit
-    window = min(windows, default=policy.window)
-    if window < 0.02 * policy.window:  # a bucket's trickle, not a window
-        window = policy.window
-    return float(max(1, limit)), window
+            elif outcome == REFUSED:
+                if refused < 0:
+                    later = lane.outcome[row : row + 10]
+                    if later.count(REFUSED) < 8:
+                        break
+                    counts.append(admitted)
+                refused = row
+    for begin, end in sorted(spans, key=lambda span: span[1] - span[0]):
+        if end > low and begin < high:
+            low, high = max(low, begin), min(high, end)
+    limits = {float(policy.limit)}
+    if counts:
+        limits.add(float(max(1, sorted(counts)[len(counts) // 2])))
+    windows = [policy.window]
+    if spans and high > 0.02 * policy.window:  # below: a bucket's trickle, no window
+        windows += [low + (high - low) * part / 12 for part in range(1, 12)]
+    return tuple(sorted(limits)), tuple(windows)
+
+
+def _best_window(
+    sequences: Sequence[_Sequence], limit: float, windows: Sequence[float]
+) -> float:
+    """Return the window that explains most, from the first request or as a log."""
+    best, found = float("inf"), windows[0]
+    for window in windows:
+        for family in (FIXED_FIRST, LOG):
+            model = Model(family=family, limit=limit, window=window)
+            cost = _total(model, sequences, best)
+            if cost < best:
+                best, found = cost, window
+    return found
 
 
 def _best_of(one: Sequence[Fit], other: Sequence[Fit]) -> tuple[Fit, ...]:

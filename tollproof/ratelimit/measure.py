@@ -84,7 +84,7 @@ def analyse(
         sharing.workers(seen, promise, over),
         sharing.isolation(seen, promise),
         sharing.sharing(seen, promise),
-        sharing.evasion(seen, inference),
+        sharing.evasion(seen, promise, inference),
         reopening.counting(promise, inference),
         sharing.status(seen, promise),
         truthfulness.limit_header(seen, promise),

@@ -34,6 +34,7 @@ LEFT = 5
 ACROSS, AFTER = 30, 15
 #: How often the limit may be exceeded while we look for how far it can be.
 FACTOR = 3
+ASK = "cap.ask"
 #: Connections that an ordinary fill is spread over.
 POOL = 16
 
@@ -122,8 +123,8 @@ class _Draft:
             patience=min(max(1.0, 0.05 * self.window), 0.15 * self.window),
         )
 
-    def cap(self, key: str, at: float) -> None:
-        """Fill, then probe until well after a window."""
+    def cap(self, key: str, at: float) -> float:
+        """Fill, then probe until well after a window; return when the fill is over."""
         self.phases.append(
             Phase(name="cap", key=key, purpose="how many are admitted, first reopening")
         )
@@ -146,21 +147,27 @@ class _Draft:
                 seconds=self.quick * batch / self.full,
                 connections=POOL,
             )
-        # Three refusals a third of a second apart, each followed when it says: a value
-        # that was rounded down or to the nearest cannot pass all three.
-        third = min(1 / 3, 0.05 * window)
+        return begin
+
+    def told(self, key: str, at: float, begin: float) -> None:
+        """Follow what refusals say, at moments that differ in their fraction.
+
+        Three refusals a third of a second apart, each obeyed exactly: a value that was
+        rounded down or to the nearest cannot pass all three.
+        """
+        third = min(1 / 3, 0.05 * self.window)
         for turn in range(3):
-            asked = self.add(key, "cap.ask", at + 0.6 * window + turn * third, 1)
+            asked = self.add(key, ASK, begin + turn * third, 1)
             self.add(
                 key,
                 "cap.told",
-                at + window,
+                at + self.window,
                 1,
                 cue=Cue.RETRY_AFTER,
                 follows=asked,
                 delay=0.01,
                 earliest=at,
-                latest=at + 1.22 * window,
+                latest=at + 1.22 * self.window,
             )
 
     def edge(self, key: str, at: float) -> None:
@@ -169,15 +176,19 @@ class _Draft:
             Phase(name="edge", key=key, purpose="the burst at the window's edge")
         )
         window, full = self.window, self.full
-        quarter = max(1, full // 4)
-        first = self.add(
-            key,
-            "edge.open",
-            at,
-            quarter,
-            seconds=self.quick * quarter / full,
-            connections=POOL,
-        )
+        eighth = max(1, full // 8)
+        # In two parts: a window that each admission puts off does not end when the
+        # first part says.
+        for part in (0.0, 0.15):
+            first = self.add(
+                key,
+                "edge.open",
+                at + part * window,
+                eighth,
+                seconds=self.quick * eighth / full,
+                connections=POOL,
+            )
+        first -= 1
         before = self.quick + 4 * self.pause
         margin = max(0.04 * window, min(1.2, 0.1 * window))
         edge = at + window
@@ -193,7 +204,7 @@ class _Draft:
             key,
             "edge.before",
             edge + lead,
-            full - quarter,
+            max(1, full - 2 * eighth),
             cold=False,
             extend=False,
             delay=lead,
@@ -229,13 +240,14 @@ class _Draft:
             seconds=self.quick * batch / full,
             connections=POOL,
         )
+        asked = self.add(key, "recovery.ask", self.shots[refill].ends + self.pause, 1)
         self.add(
             key,
             "recovery.told",
             at + window,
             1,
             cue=Cue.RETRY_AFTER,
-            follows=refill,
+            follows=asked,
             delay=0.01,
             earliest=at,
             latest=at + 1.28 * window,
@@ -265,35 +277,38 @@ class _Draft:
     ) -> None:
         """Ask in other ways, and as others, while a key that ran `cap` is shut."""
         window = self.window
-        step = min(1.0, 0.2 * window / (3 * len(names) + 4))
-        moment = at + 0.35 * window
         if sibling:
             self.phases.append(
                 Phase(name="sharing", key=sibling, purpose="who shares an allowance")
             )
-            self.add(sibling, "sharing", moment, 3, seconds=3 * step)
-            moment += 3 * step
+            self.add(sibling, "sharing", at + self.pause, 3, seconds=self.pause)
         if names:
             self.phases.append(
                 Phase(name="evasion", key=key, purpose="requests that count apart")
             )
-        for name in names:
-            # A plain request before and after each: only while both are refused does
-            # an admitted variant prove anything.
-            self.add(key, "evasion.control", moment, 1)
-            self.add(
-                key,
-                "evasion.variant",
-                moment + step,
-                2,
-                seconds=step,
-                connections=2,
-                fresh=True,
-                variant=name,
-            )
-            moment += 3 * step
-        if names:
-            self.add(key, "evasion.control", moment, 1)
+        policy = self.promise.tightest
+        # A bucket fills up again meanwhile: the controls drain it, and the variant
+        # asks for more than can have dripped in since.
+        dripped = policy.limit / policy.window * 0.3
+        controls = max(2, min(10, math.ceil(dripped) + 1))
+        asked = max(3, min(20, math.ceil(dripped) + 3))
+        step = max(0.1, min(0.25, 0.2 * window / (len(names) + 1)))
+        for turn, name in enumerate((*names, "")):
+            moment = at + turn * step
+            # Plain requests before and after each variant: only while both are refused
+            # does an admitted variant prove anything.
+            if names:
+                self.add(key, "evasion.control", moment, controls, connections=controls)
+            if name:
+                self.add(
+                    key,
+                    "evasion.variant",
+                    moment + step / 2,
+                    asked,
+                    connections=asked,
+                    fresh=True,
+                    variant=name,
+                )
 
 
 def plan(
@@ -334,14 +349,20 @@ def plan(
     starts = _starts(labels, with_paced=len(labels) > 3 if paced is None else paced)
     repeat = _rounds(promise) if rounds is None else rounds
     over = 0.0
-    for _ in range(repeat):
+    for turn in range(repeat):
         for phase, (key, at) in starts.items():
-            getattr(draft, phase)(key, over + at * window)
+            full = getattr(draft, phase)(key, over + at * window)
+            if phase == "cap":
+                draft.told(key, over, full)
+                if turn == 0:
+                    # After the last refusal that is asked when to come back.
+                    begin = max(shot.at for shot in draft.shots if shot.phase == ASK)
+                    begin += min(1.2, 0.1 * window)
+                    draft.asked_while_shut(key, begin, variants, sibling)
         # Not a whole number of windows: each round meets the clock at another phase.
         over = max(shot.ends for shot in draft.shots) + 1.13 * window
     for turn, key in enumerate(trials):
         draft.trial(key, (0.03 + 0.02 * turn) * window)
-    draft.asked_while_shut(starts["cap"][0], 0.0, variants, sibling)
     shots = tuple(draft.shots)
     untested = []
     if "paced" not in starts:

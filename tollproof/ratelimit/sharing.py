@@ -145,69 +145,70 @@ def sharing(view: View, promise: RateLimitPromise) -> Finding:
     return inconclusive(aspect, "the second key was not asked while the first was shut")
 
 
-def evasion(view: View, inference: Inference) -> Finding:
-    """Judge that other forms of the request do not count apart."""
+def evasion(view: View, promise: RateLimitPromise, inference: Inference) -> Finding:
+    """Judge that other forms of the request do not count apart.
+
+    A form counts apart when more of it was admitted, between two refusals of plain
+    requests, than a limiter of any kind can have let in meanwhile.
+    """
     aspect = Aspect.EVASION
-    admitted: dict[str, int] = {}
-    refused: dict[str, int] = {}
-    open_: set[str] = set()
+    policy = promise.tightest
+    windowed = bool(inference.candidates) and not (
+        set(inference.candidates) & _TRICKLING
+    )
+    rate = 0.0 if windowed else policy.limit / policy.window
+    apart: dict[str, int] = {}
+    shared: set[str] = set()
+    tried: set[str] = set()
     for lane in view:
-        plain_refused = lane.rows(REFUSED, plain=True)
-        plain_admitted = lane.rows(ADMITTED, plain=True)
-        starts = [lane.sent[row] for row in plain_refused]
-        ends = sorted(lane.received[row] for row in plain_refused)
+        refused = lane.rows(REFUSED, plain=True)
+        taken = lane.rows(ADMITTED, plain=True)
+        ends = sorted((lane.received[row], lane.sent[row]) for row in refused)
+        starts = [lane.sent[row] for row in refused]
+        bursts: dict[tuple[str, int], list[int]] = {}
         for row, variant in enumerate(lane.variant):
-            if variant == "plain":
+            if variant != "plain":
+                bursts.setdefault((variant, lane.shot[row]), []).append(row)
+        for (variant, _), rows in bursts.items():
+            tried.add(variant)
+            if any(lane.outcome[row] == REFUSED for row in rows):
+                shared.add(variant)
                 continue
-            if lane.outcome[row] == REFUSED:
-                refused[variant] = refused.get(variant, 0) + 1
+            sent = lane.sent[rows[0]]
+            received = max(lane.received[row] for row in rows)
+            before = bisect_left(ends, (sent, 0.0)) - 1
+            after = bisect_right(starts, received)
+            if before < 0 or after >= len(starts):
                 continue
-            if lane.outcome[row] != ADMITTED:
-                open_.add(variant)
-                continue
-            before = bisect_left(ends, lane.sent[row]) - 1
-            after = bisect_right(starts, lane.received[row])
-            sandwiched = before >= 0 and after < len(starts)
-            if sandwiched:
-                low, high = ends[before], starts[after]
-                sandwiched = not any(
-                    low <= lane.received[other] and lane.sent[other] <= high
-                    for other in plain_admitted
-                )
-            if sandwiched:
-                admitted[variant] = admitted.get(variant, 0) + 1
-            else:
-                open_.add(variant)
-    if not admitted and not refused and not open_:
+            low, high = ends[before][1], starts[after]
+            count = sum(lane.outcome[row] == ADMITTED for row in rows)
+            count += sum(
+                low <= lane.received[row] and lane.sent[row] <= high for row in taken
+            )
+            opened = windowed and count > len(rows)
+            if not opened and count > rate * (received - low) + (1 if rate else 0):
+                apart[variant] = apart.get(variant, 0) + len(rows)
+    if not tried:
         return not_applicable(aspect, "no other form of the request was tried")
-    trickling = not inference.candidates or bool(set(inference.candidates) & _TRICKLING)
-    # A bucket gives out single tokens between two refusals: one form's two requests
-    # may have had one of them, but not every request of that form.
-    certain = {
-        name: times
-        for name, times in admitted.items()
-        if not trickling or (times >= 2 and not refused.get(name))
-    }
-    if certain:
-        names = ", ".join(sorted(certain))
+    if apart:
+        names = ", ".join(sorted(apart))
         return failed(
             aspect,
             f"while the key was shut, requests in another form were admitted: {names}",
             expected="every form of the request counts towards the limit",
-            actual=f"{len(certain)} forms count apart: {names}",
-            admitted=certain,
-            refused=refused,
+            actual=f"{len(apart)} forms count apart: {names}",
+            admitted=apart,
         )
-    unclear = sorted((open_ | set(admitted)) - set(refused))
-    if unclear:
+    if tried - shared:
         return inconclusive(
-            aspect, "not shown for " + ", ".join(unclear), refused=refused
+            aspect,
+            "the key was not shut long enough to tell for "
+            + ", ".join(sorted(tried - shared)),
         )
     return passed(
         aspect,
-        "while the key was shut, no other form of the request was admitted: "
-        + ", ".join(sorted(refused)),
-        refused=refused,
+        "while the key was shut, these forms of the request were refused as well: "
+        + ", ".join(sorted(shared)),
     )
 
 

@@ -142,11 +142,11 @@ def remaining_header(
         "rises": total.rises,
         "understated": total.understated,
     }
-    if total.overstated or total.rises > 1:
+    if total.overstated or total.rises:
         what = []
         if total.overstated:
             what.append(f"{total.overstated} answers overstate it, by up to {total.by}")
-        if total.rises > 1:
+        if total.rises:
             what.append(f"it rises {total.rises} times while it is being used up")
         return failed(
             aspect,
@@ -196,20 +196,17 @@ def _judge_stretch(
         own = lane.outcome[row] == ADMITTED
         before = bisect_left(admitted, sent) - bisect_left(starts, edge)
         slack = int(rate * (received - begin)) + 1 if rate else 0
-        over = value - (top - max(0, before) - own) - slack
-        if over > 0:
-            if edges == 0 and not _same_window(lane, row):
-                edges, edge = 1, received
-            else:
-                total.overstated += 1
-                total.by = max(total.by, over)
-        if lowest.rises(sent, value, slack):
-            if edges == 0 and not _same_window(lane, row):
-                edges, edge = 1, received
-            else:
-                # A single rise between windows is an edge; inside one it is a fault.
-                total.rises += 1 if edges else 2
-        lowest.add(received, value)
+        over = value - max(0, top - max(0, before) - own) - slack
+        rises = lowest.rises(sent, value, slack)
+        if (over > 0 or rises) and edges == 0 and not _same_window(lane, row):
+            edges, edge = 1, received
+        elif over > 0:
+            total.overstated += 1
+            total.by = max(total.by, over)
+        elif rises:
+            total.rises += 1
+        if sent >= edge:  # others may tell of the window before it
+            lowest.add(received, value)
         if edges == 0:
             left = top - bisect_right(counted, received) - value
             total.understated = max(total.understated, left)

@@ -25,6 +25,9 @@ from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, Lane, View
 #: Two clocks drift apart by no more than this share, and tick no coarser than this.
 DRIFT, TICK = 0.0002, 0.002
 
+#: A client came back at the very moment when it did within so many seconds.
+EXACT = 0.2
+
 _DELAY = RetryAfterForm.DELAY_SECONDS
 _WORDS = {
     RetryAfterForm.DELAY_SECONDS: "delay in seconds",
@@ -90,12 +93,13 @@ def _honest(
     candidates = set(inference.candidates)
     # Where refused requests may count, only a wait in silence is a test.
     silent = not candidates or bool(candidates & counting)
-    tests = early = 0
+    tests = early = exact = 0
     slowest = 0.0
     example = ""
     for lane in view:
-        for row, later, wait in _followed(lane, view, offset, silent=silent):
+        for row, later, wait, moment in _followed(lane, view, offset, silent=silent):
             tests += 1
+            exact += lane.sent[later] - moment <= EXACT
             if lane.outcome[later] == REFUSED:
                 early += 1
                 after = lane.sent[later] - lane.received[row]
@@ -105,7 +109,7 @@ def _honest(
                         f"{lane.key} was told to wait {wait:g} s, asked again after "
                         f"{after:.3f} s and was refused"
                     )
-    figures = {"refusals": refusals, "tests": tests, "early": early}
+    figures = {"refusals": refusals, "tests": tests, "early": early, "exact": exact}
     if early:
         return failed(
             aspect,
@@ -120,6 +124,15 @@ def _honest(
             aspect,
             f"Retry-After stands on all {refusals} refusals in the promised form, but "
             "no request was made at the time it named",
+            **figures,
+        )
+    # In silence only one key can be asked; otherwise three fractions of a second.
+    if exact < (1 if silent else 3):
+        return inconclusive(
+            aspect,
+            f"{tests} times a client that waited as told, or longer, was let in, but "
+            f"only {exact} times it came back at the very moment: not enough to tell "
+            "a value that was rounded down from one that was not",
             **figures,
         )
     note = ""
@@ -151,11 +164,11 @@ def _wait(
 
 def _followed(
     lane: Lane, view: View, offset: Offset, *, silent: bool
-) -> list[tuple[int, int, float]]:
-    """Return (refusal, request made when it said, wait told) for each fair test.
+) -> list[tuple[int, int, float, float]]:
+    """Return (refusal, next request, wait told, moment told) for each fair test.
 
-    Fair: the request is the first one made from then on, and nothing that was admitted
-    or may have been (with `silent`: nothing at all) lies between the two.
+    Fair: the request is the first one made from then on, and if it was refused, nothing
+    that was admitted or may have been (with `silent`: nothing at all) lies between.
     """
     others = [
         row
@@ -175,15 +188,15 @@ def _followed(
             continue
         if lane.variant[later] != "plain":
             continue
-        # Whatever overlaps (sent[row], received[later]) could have taken the place.
-        between = bisect_right(sent, lane.received[later]) - bisect_left(
-            received, lane.sent[row]
-        )
-        own = (1 if silent or lane.outcome[later] != REFUSED else 0) + (
-            1 if silent else 0
-        )
-        if between <= own:
-            found.append((row, later, wait))
+        if lane.outcome[later] == REFUSED:
+            # Whatever overlaps (sent[row], received[later]) may have taken the place;
+            # the refusal and, in silence, the request itself are among them.
+            between = bisect_right(sent, lane.received[later]) - bisect_left(
+                received, lane.sent[row]
+            )
+            if between > (2 if silent else 0):
+                continue
+        found.append((row, later, wait, moment))
     return found
 
 
