@@ -44,6 +44,7 @@ class Deployment:
         clock: the target's, as far as its answers tell.
         production_consent: the command line's second consent, without which
             production gets neither load nor key lifecycle.
+        say: tells the reader how far a long measurement is.
     """
 
     profile: Profile
@@ -59,6 +60,7 @@ class Deployment:
     notes: tuple[str, ...] = ()
     anchors: Mapping[str, Anchor] = field(default_factory=dict)
     production_consent: bool = False
+    say: Callable[[str], None] = field(default=lambda _: None, repr=False)
     _once: Once = field(default_factory=lambda: Once(), repr=False)
 
     @property

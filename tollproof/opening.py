@@ -50,6 +50,7 @@ class Options:
     worker: str = "main"
     workers: int = 1
     production_consent: bool = False
+    say: Callable[[str], None] = lambda _: None
 
 
 def open_deployment(
@@ -96,6 +97,7 @@ def open_deployment(
         notes=(*profile.notes, *api.notes, *_weak(identities)),
         anchors=api.anchors,
         production_consent=options.production_consent,
+        say=options.say,
     )
 
 

@@ -6,6 +6,7 @@ inert before it is written.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -27,6 +29,9 @@ from rich.progress import (
 
 from tollproof.model import Outcome, Result, Run
 from tollproof.reporting.text import one_line
+
+#: Seconds between two signs of life in a log.
+NOTE_EVERY = 10.0
 
 MARKS = {
     Outcome.FAILED: ("FAILED", "bold red"),
@@ -57,6 +62,9 @@ class Progress:
     def finished(self, result: Result) -> None:
         """One more result is there."""
 
+    def note(self, text: str) -> None:
+        """A long measurement says how far it is."""
+
     def ended(self, run: Run) -> None:
         """The run is complete and written."""
 
@@ -69,6 +77,13 @@ class PlainProgress(Progress):
     _suite: str = ""
     _counts: Counter[Outcome] = field(default_factory=Counter)
     _since: float = field(default_factory=time.monotonic)
+    _noted: float = -math.inf
+
+    def note(self, text: str) -> None:
+        # A log needs a sign of life, not a picture.
+        if time.monotonic() - self._noted >= NOTE_EVERY:
+            self._noted = time.monotonic()
+            self._write(f"  {one_line(text)}")
 
     def started(self, planned: int) -> None:
         if planned:
@@ -148,6 +163,10 @@ class LiveProgress(Progress):
         if self._bar is not None and self._task is not None:
             suite = result.check.partition(".")[0]
             self._bar.update(self._task, advance=1, description=suite)
+
+    def note(self, text: str) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=escape(one_line(text)))
 
     def ended(self, run: Run) -> None:
         if self._bar is not None:

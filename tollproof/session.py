@@ -47,6 +47,7 @@ from tollproof.record import (
     RESULTS,
     Lines,
     finish,
+    is_draft,
     read_journal,
     read_plan,
     read_run,
@@ -135,7 +136,13 @@ class Session:
     def write_plan(self) -> None:
         """Write the plan, unless another process of the run already has."""
         if not (self.folder / PLAN).exists():
-            write_plan(self.folder, self.about, self.plan, self.redactor)
+            write_plan(
+                self.folder,
+                self.about,
+                self.plan,
+                self.redactor,
+                self.profile.waivers,
+            )
 
     def started(self, elsewhere: bool) -> None:
         """Tell the reader that the run begins; `elsewhere`: workers hold the plan."""
@@ -251,6 +258,7 @@ def open_session(option: Any, worker: str) -> Session:
             # Before the folder is cleared: it may be the former run's own.
             former = read_run(Path(option.tollproof_compare))
         _make_room(folder)
+    progress = Progress.of(option.tollproof_progress, sys.stdout)
     journal = Lines(folder / JOURNAL / f"{worker or 'main'}.jsonl")
     deployment = open_deployment(
         profile,
@@ -261,6 +269,7 @@ def open_session(option: Any, worker: str) -> Session:
             worker=worker or "main",
             workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
             production_consent=option.tollproof_consent_to_production,
+            say=progress.note,
         ),
         environ=os.environ,
         record=journal.append,
@@ -289,7 +298,7 @@ def open_session(option: Any, worker: str) -> Session:
         ),
         journal=journal,
         former=former,
-        progress=Progress.of(option.tollproof_progress, sys.stdout),
+        progress=progress,
     )
 
 
@@ -304,13 +313,15 @@ def _make_room(folder: Path) -> None:
     if not folder.is_dir():
         raise UsageError(f"{folder}: --output must be a folder")
     written = {PLAN, RESULTS, JOURNAL, *(form.file for form in FORMATS.values())}
-    strange = sorted(item.name for item in folder.iterdir() if item.name not in written)
+    names = [item.name for item in folder.iterdir()]
+    drafts = {name for name in names if is_draft(name, written)}
+    strange = sorted(set(names) - written - drafts)
     if strange:
         raise UsageError(
             f"{folder}: holds {strange[0]!r}, which is not of a run; "
             "give --output a folder of its own"
         )
-    for name in written:
+    for name in written | drafts:
         path = folder / name
         if path.is_dir():
             shutil.rmtree(path)

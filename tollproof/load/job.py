@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from tollproof import __version__
+from tollproof.version import __version__
 from tollproof.errors import UsageError
 from tollproof.load.allowance import Budget
 from tollproof.load.arrivals import Stage, duration, expected

@@ -1,0 +1,1 @@
+"""How often: the promised limit, measured under load, and what headers say of it."""

@@ -1,0 +1,355 @@
+"""Measures a deployment's rate limit: from its profile to a measurement, once a run.
+
+Knows which keys, which operation and which budget the profile allows, hands them to the
+load side and the result to the analysis. Must not judge: `tollproof.ratelimit` does.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tollproof.client import Headers
+from tollproof.deployment import Deployment
+from tollproof.errors import Undetermined, UsageError
+from tollproof.identity import Identity
+from tollproof.load.allowance import Budget
+from tollproof.load.engine import Limits
+from tollproof.load.job import LoadJob, RequestSpec, Tls
+from tollproof.load.runner import Progress, run
+from tollproof.model import Outcome as ModelOutcome
+from tollproof.model import Reason, Verdict
+from tollproof.operations import Operation
+from tollproof.profile.model import Profile
+from tollproof.profile.promises import Policy as DeclaredPolicy
+from tollproof.ratelimit.finding import Aspect
+from tollproof.ratelimit.measure import Measurement, analyse
+from tollproof.ratelimit.planning import plan
+from tollproof.ratelimit.promise import (
+    Algorithm,
+    Counting,
+    HeaderPromise,
+    Ietf,
+    Policy,
+    RateLimitPromise,
+    ResetForm,
+    RetryAfterForm,
+    header_names,
+)
+from tollproof.ratelimit.schedule import Schedule
+from tollproof.target import Target
+
+#: Keys that are measured at the same time; more tell nothing new.
+KEYS = 4
+#: Forms of a request that must not have an allowance of their own.
+_VARIANTS: tuple[tuple[str, Headers], ...] = (
+    ("forwarded-for", (("X-Forwarded-For", "203.0.113.7"),)),
+    ("real-ip", (("X-Real-IP", "203.0.113.8"), ("Forwarded", "for=203.0.113.9"))),
+    ("other-agent", (("User-Agent", "Mozilla/5.0"), ("Accept-Language", "xx"))),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a measurement will do, known before anything is sent.
+
+    Attributes:
+        keys: the identities that spend their allowance, the first one's twin last.
+        operation: what they all ask for.
+    """
+
+    promise: RateLimitPromise
+    schedule: Schedule
+    keys: tuple[Identity, ...]
+    operation: Operation
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes."""
+        return self.schedule.seconds
+
+    @property
+    def requests(self) -> int:
+        """The most requests it sends."""
+        return self.schedule.most_requests
+
+
+def promise_of(profile: Profile) -> RateLimitPromise:
+    """Return the profile's promise as the analysis needs it.
+
+    Raises:
+        LookupError: the profile makes none.
+    """
+    declared = profile.promises.rate_limit
+    if declared is None:
+        raise LookupError("the profile promises no rate limit")
+    told = declared.headers
+    headers = HeaderPromise()
+    if told is not None:
+        headers = HeaderPromise(
+            limit=told.limit or "",
+            remaining=told.remaining or "",
+            reset=told.reset or "",
+            reset_form=ResetForm(told.reset_form) if told.reset_form else None,
+            retry_after=RetryAfterForm(told.retry_after),
+            retry_after_on_success=told.retry_after_on_success,
+            ietf=Ietf(told.ietf),
+        )
+    counts = declared.counts
+    said = "counts" in declared.model_fields_set
+    return RateLimitPromise(
+        policy=_policy(declared),
+        per=declared.per,
+        algorithm=Algorithm(declared.algorithm) if declared.algorithm else None,
+        any_window=declared.any_window,
+        tolerance=declared.tolerance,
+        status=declared.status,
+        headers=headers,
+        counting=Counting(
+            errors=counts.errors if said else None,
+            rejected=counts.rejected if said else None,
+            methods=counts.methods,
+        ),
+        policies=tuple(_policy(item) for item in declared.policies),
+    )
+
+
+def _policy(declared: DeclaredPolicy) -> Policy:
+    return Policy(
+        limit=declared.limit, window=float(declared.window), burst=declared.burst
+    )
+
+
+def plan_measurement(deployment: Deployment) -> Plan:
+    """Choose keys and an operation, and plan the traffic.
+
+    Raises:
+        Undetermined: the profile has no key that may be spent, or no operation that
+            may be asked for so often; says what to add.
+    """
+    promise = promise_of(deployment.profile)
+    operation = _operation(deployment)
+    keys, twin = _keys(deployment, operation, promise.per)
+    schedule = plan(
+        promise,
+        [identity.name for identity in keys],
+        variants=[name for name, _ in _VARIANTS],
+        sibling=twin.name if twin else "",
+        per_second=deployment.profile.consent.budget.per_second or 6000.0,
+    )
+    return Plan(
+        promise=promise,
+        schedule=schedule,
+        keys=(*keys, *((twin,) if twin else ())),
+        operation=operation,
+    )
+
+
+def _operation(deployment: Deployment) -> Operation:
+    """Return the operation that costs its target least to ask for often."""
+    candidates = [
+        item
+        for item in deployment.operations
+        if not item.public and not item.changes and deployment.callers(item)
+    ]
+    if not candidates:
+        raise Undetermined(
+            Reason.PRECONDITION,
+            "No protected operation may be asked for often: list a harmless one under "
+            "target.read_only.",
+        )
+    return min(
+        candidates,
+        key=lambda item: (item.method != "GET", len(item.parameters), len(item.path)),
+    )
+
+
+def _keys(
+    deployment: Deployment, operation: Operation, per: str
+) -> tuple[tuple[Identity, ...], Identity | None]:
+    """Return identities whose allowance may be spent, and a twin of the first.
+
+    Those with the purpose `burst` come first; the one that other checks use as their
+    control is spared while there are others.
+    """
+    usable = [
+        identity
+        for identity in deployment.callers(operation)
+        if identity.limit is None and "bystander" not in identity.declared.purpose
+    ]
+    usable.sort(key=lambda identity: "burst" not in identity.declared.purpose)
+    control = deployment.callers(operation)[0]
+    spare = [item for item in usable if item.name != control.name] or usable
+    if not spare:
+        raise Undetermined(
+            Reason.PRECONDITION,
+            "Every live identity has a limit of its own; add one that has the promised "
+            'limit, with purpose = ["burst"].',
+        )
+    if per == "organisation":
+        spare = list({item.organisation: item for item in reversed(spare)}.values())
+    if per in ("address", "operation"):
+        spare = spare[:1]
+    keys = tuple(spare[:KEYS])
+    twins = [
+        item
+        for item in deployment.callers(operation)
+        if item not in keys
+        and item.limit is None
+        and item.organisation
+        and item.organisation == keys[0].organisation
+        and item.name != control.name
+    ]
+    return keys, next(iter(twins), None)
+
+
+def measurement(target: Target) -> Measurement:
+    """Return what the run has measured of the rate limit; measured once.
+
+    Raises:
+        Undetermined: nothing could be measured; says why.
+    """
+    return target.deployment.once(("ratelimit",), lambda: _measure(target))
+
+
+def _measure(target: Target) -> Measurement:
+    deployment = target.deployment
+    target.control(_operation(deployment))
+    planned = plan_measurement(deployment)
+    job = _job(target, planned)
+    with tempfile.TemporaryDirectory(prefix="tollproof-load-") as folder:
+        try:
+            outcome = run(
+                job,
+                folder=Path(folder) / "load",
+                progress=_announce(deployment, planned),
+            )
+        except (UsageError, OSError) as error:
+            raise Undetermined(Reason.BUDGET, f"{error}.") from error
+    if not len(outcome.trace):
+        why = outcome.fault or "nothing was observed"
+        raise Undetermined(Reason.HARNESS, f"The load could not be run: {why}.")
+    untested = (*planned.schedule.untested, *(() if outcome.complete else (
+        f"everything: the load did not come to its end ({outcome.fault})",
+    )))  # fmt: skip
+    return analyse(outcome.trace, planned.promise, untested=untested)
+
+
+def _announce(deployment: Deployment, planned: Plan) -> Callable[[Progress], object]:
+    def announce(progress: Progress) -> None:
+        left = max(planned.seconds - progress.seconds, 0.0)
+        deployment.say(
+            f"ratelimit: {progress.sent} of about {planned.schedule.requests} "
+            f"requests, {left:.0f} s left"
+        )
+
+    return announce
+
+
+def _job(target: Target, planned: Plan) -> LoadJob:
+    deployment = target.deployment
+    profile = deployment.profile
+    parts = urlsplit(profile.target.base_url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    probe = target.probe(planned.operation, planned.keys[0])
+    own = {planned.keys[0].mechanism.header.lower()}
+    plain = tuple(item for item in probe.headers if item[0].lower() not in own)
+    budget = profile.consent.budget
+    tls = profile.target.tls
+
+    def beside(name: str | None) -> str:
+        return str((profile.folder / name).resolve()) if name else ""
+
+    return LoadJob(
+        url=profile.target.base_url,
+        budget=Budget(
+            hosts=((parts.hostname or "", port),),
+            requests=budget.audit_requests,
+            per_second=int(budget.per_second),
+            seconds=planned.seconds + 30.0,
+        ),
+        schedule=planned.schedule,
+        requests=_requests(probe.method, probe.target, plain, probe.body),
+        credentials={item.name: item.headers() for item in planned.keys},
+        operation=planned.operation.label,
+        headers=dict(header_names(planned.promise)),
+        reset_form=planned.promise.headers.reset_form,
+        refusals=(planned.promise.status,),
+        limits=Limits(timeout=min(profile.target.timeout, 10.0)),
+        tls=Tls(
+            verify=tls.verify,
+            ca=beside(tls.ca),
+            certificate=beside(tls.certificate),
+            key=beside(tls.key.file if tls.key else None),
+        ),
+        run_id=deployment.client.settings.run_id,
+    )
+
+
+def _requests(
+    method: str, path: str, headers: Headers, body: bytes
+) -> tuple[RequestSpec, ...]:
+    plain = RequestSpec(
+        method=method, path=path, headers=headers, body=body.decode("utf-8")
+    )
+    return (
+        plain,
+        *(
+            RequestSpec(
+                name=name,
+                method=method,
+                path=path,
+                headers=(*headers, *extra),
+                body=plain.body,
+            )
+            for name, extra in _VARIANTS
+        ),
+    )
+
+
+def verdict_on(target: Target, *aspects: Aspect) -> Verdict:
+    """Return the measurement's finding about an aspect as a verdict.
+
+    Of several aspects the worst counts.
+
+    Raises:
+        Undetermined: nothing could be measured.
+    """
+    measured = measurement(target)
+    finding = max((measured[item] for item in aspects), key=lambda f: f.outcome.rank)
+    figures = {
+        **finding.figures,
+        "requests": measured.requests,
+        "seconds": measured.seconds,
+        **_charts(measured, aspects),
+    }
+    undecided = finding.outcome is ModelOutcome.INCONCLUSIVE
+    return Verdict(
+        outcome=finding.outcome,
+        summary=_sentence(finding.sentence),
+        reason=Reason.NOISE if undecided else None,
+        expected=finding.expected,
+        actual=finding.actual,
+        measurements=figures,
+    )
+
+
+def _charts(measured: Measurement, aspects: Sequence[Aspect]) -> dict[str, object]:
+    wanted = {
+        Aspect.OVER_ADMISSION: "dmitted",
+        Aspect.REMAINING: "Remaining",
+    }
+    charts = [
+        dict(chart)
+        for chart in measured.charts
+        for aspect in aspects
+        if aspect in wanted and wanted[aspect] in str(chart.get("title", ""))
+    ]
+    return {"charts": charts} if charts else {}
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
