@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tollproof.errors import ArtefactRefused, RecordError
 from tollproof.model import (
@@ -29,6 +29,7 @@ from tollproof.model import (
     Result,
     Run,
     Traffic,
+    Waiver,
     from_json,
     to_json,
 )
@@ -73,9 +74,9 @@ def read_lines(path: Path, kind: type[T]) -> Iterator[T]:
     Raises:
         RecordError: a line in the middle is not what it should be.
     """
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            if not line.endswith("\n"):
+            if not line.endswith(b"\n"):
                 return
             try:
                 yield from_json(kind, json.loads(line))
@@ -92,14 +93,25 @@ def read_journal(folder: Path) -> Iterator[Exchange]:
 # -- the plan and the run ------------------------------------------------------------
 
 
-def write_plan(folder: Path, about: About, plan: Plan, redactor: Redactor) -> None:
-    """Write what the run sets out to decide; the first process to come writes it."""
+def write_plan(
+    folder: Path,
+    about: About,
+    plan: Plan,
+    redactor: Redactor,
+    waivers: tuple[Waiver, ...] = (),
+) -> None:
+    """Write what the run sets out to decide; the first process to come writes it.
+
+    Args:
+        waivers: of the profile; a run that is killed has not applied them yet.
+    """
     document = {
         "format": FORMAT,
         "about": to_json(about),
         "checks": to_json(plan.checks),
         "planned": to_json(plan.planned),
         "left_out": to_json(plan.left_out),
+        "waivers": to_json(waivers),
     }
     folder.mkdir(parents=True, exist_ok=True)
     write_artefact(folder / PLAN, _dump(document), redactor)
@@ -111,7 +123,7 @@ def read_plan(folder: Path) -> Plan:
     Raises:
         RecordError: there is none, or it cannot be read.
     """
-    skeleton = from_json(Run, _load(folder / PLAN))
+    skeleton = _load(folder / PLAN)
     return Plan(
         checks=skeleton.checks, planned=skeleton.planned, left_out=skeleton.left_out
     )
@@ -134,9 +146,18 @@ def write_artefact(path: Path, text: str, redactor: Redactor) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
-        file.write(text)
-    draft.replace(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def is_draft(name: str, files: Iterable[str]) -> bool:
+    """Whether a file is what a killed :func:`write_artefact` left of one of these."""
+    whole, _, number = name.removeprefix(".").rpartition(".")
+    return name.startswith(".") and number.isdecimal() and whole in set(files)
 
 
 def read_run(source: Path) -> Run:
@@ -148,7 +169,7 @@ def read_run(source: Path) -> Run:
     folder = source if source.is_dir() else source.parent
     path = folder / RUN if source.is_dir() else source
     if path.is_file():
-        return from_json(Run, _load(path))
+        return _load(path)
     if (folder / PLAN).is_file():
         return _unfinished(folder)
     raise RecordError(
@@ -158,11 +179,12 @@ def read_run(source: Path) -> Run:
 
 def _unfinished(folder: Path) -> Run:
     """Make the run of a folder whose process did not live to finish it."""
-    about = from_json(Run, _load(folder / PLAN)).about
+    skeleton = _load(folder / PLAN)
+    about = replace(skeleton.about, interrupted=True)
     results = folder / RESULTS
     reached = tuple(read_lines(results, Result)) if results.is_file() else ()
-    plan = read_plan(folder)
-    return finish(folder, replace(about, interrupted=True), plan, reached)
+    run = finish(folder, about, read_plan(folder), reached)
+    return replace(run, waivers=skeleton.waivers)
 
 
 def finish(folder: Path, about: About, plan: Plan, results: Iterable[Result]) -> Run:
@@ -196,17 +218,20 @@ def finish(folder: Path, about: About, plan: Plan, results: Iterable[Result]) ->
     )
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path) -> Run:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        data = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{path}: cannot be read: {error}") from error
     found = data.get("format") if isinstance(data, dict) else None
     if found != FORMAT:
         raise RecordError(
             f"{path}: format {found!r}; this version reads format {FORMAT}"
         )
-    return dict(data)
+    try:
+        return from_json(Run, data)
+    except ValueError as error:
+        raise RecordError(f"{path}: is no record of a run: {error}") from error
 
 
 def _dump(document: object) -> str:
