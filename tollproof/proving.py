@@ -15,13 +15,18 @@ from pathlib import Path
 
 from tollproof import running
 from tollproof.errors import RecordError
-from tollproof.model import Outcome, Tier
+from tollproof.model import Outcome, Reason, Tier
 from tollproof.record import read_run
 from tollproof.reference.faults import Fault
 from tollproof.reference.launch import serving
 
 #: The name of the trial without any fault.
 SOUND = "(none)"
+#: The suite that takes load, and a window or more; it runs only where it can tell.
+LOADED = "ratelimit"
+#: Requests and seconds of the limit in trials under load: long windows are not needed
+#: to tell one limiter from another, and the other suites must fit inside as well.
+LIMIT, WINDOW = 300, 6.0
 #: Seconds after which a trial is given up.
 PATIENCE = 300.0
 
@@ -72,13 +77,18 @@ class Observation:
 def trials(faults: Iterable[Fault]) -> tuple[Trial, ...]:
     """Return a trial for each fault, before them a sound one for each way to start."""
     chosen = tuple(faults)
-    ways = dict.fromkeys([(), *(fault.needs for fault in chosen)])
-    sound = [Trial(fault=SOUND, needs=needs) for needs in ways]
     seeded = [
-        Trial(fault=fault.name, check=fault.check, needs=fault.needs)
+        Trial(fault=fault.name, check=fault.check, needs=_needs(fault))
         for fault in chosen
     ]
-    return (*sound, *seeded)
+    ways = dict.fromkeys([(), *(trial.needs for trial in seeded)])
+    return (*(Trial(fault=SOUND, needs=needs) for needs in ways), *seeded)
+
+
+def _needs(fault: Fault) -> tuple[str, ...]:
+    """Return how a trial must be started: faults of the limiter show only under load."""
+    limiter = fault.check.partition(".")[0] == LOADED
+    return (*fault.needs, "load") if limiter else fault.needs
 
 
 def prove(
@@ -106,9 +116,19 @@ def prove(
 
 def _observe(trial: Trial, suites: tuple[str, ...]) -> Observation:
     faults = () if trial.fault == SOUND else (trial.fault,)
+    loaded = "load" in trial.needs
+    chosen = suites or tuple(
+        sorted(running.suite_names() - (set() if loaded else {LOADED}))
+    )
     with (
         tempfile.TemporaryDirectory(prefix="tollproof-prove-") as folder,
-        serving("sparkient", faults=faults, tls="tls" in trial.needs) as deployment,
+        serving(
+            "sparkient",
+            faults=faults,
+            tls="tls" in trial.needs,
+            limit=LIMIT if loaded else 600,
+            window=WINDOW if loaded else 60.0,
+        ) as deployment,
     ):
         profile = deployment.write_profile(Path(folder) / "profile.toml")
         output = Path(folder) / "run"
@@ -117,7 +137,7 @@ def _observe(trial: Trial, suites: tuple[str, ...]) -> Observation:
             output=output,
             tier=Tier.AUDIT,
             command="tollproof prove",
-            only=suites,
+            only=chosen,
             progress="silent",
         )
         code = running.run_silently(request, seconds=PATIENCE)
@@ -127,6 +147,10 @@ def _observe(trial: Trial, suites: tuple[str, ...]) -> Observation:
             return Observation(trial=trial, broken=str(error))
     if run.about.interrupted or code not in (0, 1):
         return Observation(trial=trial, broken=f"the run ended with code {code}")
+    ours = [item for item in run.results if item.verdict.reason is Reason.HARNESS]
+    if ours:
+        why = f"{ours[0].check}: {ours[0].verdict.summary}"
+        return Observation(trial=trial, broken=why)
 
     def named(outcome: Outcome) -> tuple[str, ...]:
         found = [item for item in run.results if item.verdict.outcome is outcome]
