@@ -86,7 +86,7 @@ def trials(faults: Iterable[Fault]) -> tuple[Trial, ...]:
 
 
 def _needs(fault: Fault) -> tuple[str, ...]:
-    """Return how a trial must be started: faults of the limiter show only under load."""
+    """Return how a trial must be started: a faulty limiter shows only under load."""
     limiter = fault.check.partition(".")[0] == LOADED
     return (*fault.needs, "load") if limiter else fault.needs
 
