@@ -6,13 +6,13 @@ Knows how results add up. Must not know how they were found or how they are show
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from enum import IntEnum
 from fnmatch import fnmatchcase
 
-from tollproof.model import LeftOut, Outcome, Result, Run, Severity, Waiver
+from tollproof.model import Outcome, Result, Run, Severity, Waiver
 
 
 class Exit(IntEnum):
@@ -30,18 +30,20 @@ def with_waivers(run: Run, waivers: tuple[Waiver, ...], today: date) -> Run:
 
     An expired waiver covers nothing. One that matches no failure is a problem of the
     run: what it excused has been mended, and the next such fault must not slip through.
-    A waiver for a check that this run left out is neither.
+    A waiver for what this run left out or could not determine is neither.
     """
+    names = {name: spec.id for spec in run.checks for name in (spec.id, *spec.aliases)}
     results: list[Result] = []
     used: set[Waiver] = set()
     for result in run.results:
-        waiver = next((item for item in waivers if _covers(item, result)), None)
-        if waiver is None or result.verdict.outcome is not Outcome.FAILED:
-            results.append(result)
-            continue
-        used.add(waiver)
-        valid = today <= waiver.expires
-        results.append(replace(result, waiver=waiver) if valid else result)
+        outcome = result.verdict.outcome
+        covering = [item for item in waivers if _covers(item, result, names)]
+        if outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE):
+            used.update(covering)
+        valid = [item for item in covering if today <= item.expires]
+        if outcome is Outcome.FAILED and valid:
+            result = replace(result, waiver=valid[0])
+        results.append(result)
     problems = [
         f"The waiver for {item.check} on {item.subject} expired on {item.expires} "
         f"(owner: {item.owner}); mend the fault or renew the waiver."
@@ -52,7 +54,7 @@ def with_waivers(run: Run, waivers: tuple[Waiver, ...], today: date) -> Run:
         f"The waiver for {item.check} on {item.subject} covers no failure "
         f"(owner: {item.owner}); take it out of the profile."
         for item in waivers
-        if today <= item.expires and item not in used and _was_run(item, run)
+        if today <= item.expires and item not in used and _was_run(item, run, names)
     ]
     return replace(
         run,
@@ -62,22 +64,25 @@ def with_waivers(run: Run, waivers: tuple[Waiver, ...], today: date) -> Run:
     )
 
 
-def _covers(waiver: Waiver, result: Result) -> bool:
-    return waiver.check == result.check and _fits(waiver.subject, result.subject)
+def as_judged(run: Run, today: date) -> Run:
+    """Return a run with its waivers applied; a killed one did not live to do so."""
+    return run if run.about.ended else with_waivers(run, run.waivers, today)
+
+
+def _covers(waiver: Waiver, result: Result, names: Mapping[str, str]) -> bool:
+    check = names.get(waiver.check, waiver.check)
+    return check == result.check and _fits(waiver.subject, result.subject)
 
 
 def _fits(pattern: str, subject: str) -> bool:
     return pattern == subject or fnmatchcase(subject, pattern.replace("[", "[[]"))
 
 
-def _was_run(waiver: Waiver, run: Run) -> bool:
-    if any(item.check == waiver.check for item in run.planned):
+def _was_run(waiver: Waiver, run: Run, names: Mapping[str, str]) -> bool:
+    check = names.get(waiver.check, waiver.check)
+    if any(item.check == check for item in run.planned):
         return True
-    return not any(_left_out(item, waiver) for item in run.left_out)
-
-
-def _left_out(item: LeftOut, waiver: Waiver) -> bool:
-    return item.check in ("*", waiver.check)
+    return not any(item.check in ("*", check) for item in run.left_out)
 
 
 def counts(results: Iterable[Result]) -> Counter[Outcome]:
