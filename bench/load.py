@@ -413,6 +413,7 @@ def stamp(port: int) -> None:
     open_ones: dict[int, socket.socket] = {}
     stamps, clock = array("q"), time.monotonic_ns
     while True:
+        replies = []  # after the reads: a reply takes as long as the gap to be seen
         for fd, _ in poll.poll():
             if fd == 0:
                 print(json.dumps(list(stamps)))
@@ -436,7 +437,9 @@ def stamp(port: int) -> None:
                 open_ones.pop(fd).close()
             elif data.endswith(b"\n\r\n") or data == b"\n":
                 stamps.append(now)
-                connection.send(reply)
+                replies.append(connection)
+        for connection in replies:
+            connection.send(reply)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 from tests.load.certificates import authority
 from tests.load.support import by_shot, job, run, serving, shot
+from tollproof.load.connection import resolve
 from tollproof.load.job import RequestSpec, Tls
 
 
@@ -58,6 +60,14 @@ def test_a_held_burst_reaches_no_handler_before_its_time(tmp_path: Path) -> None
         due = {row.sent - row.lateness for row in trace}
         assert len(due) == 1
         assert min(log["at"]) > due.pop()
+
+
+def test_of_several_addresses_one_that_listens_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        address = resolve("localhost", port)
+    assert address.host == "127.0.0.1"
+    assert (address.name, address.port) == ("localhost", port)
 
 
 def test_an_unknown_authority_gets_nothing(tmp_path: Path) -> None:

@@ -119,6 +119,7 @@ def test_master_and_worker(tmp_path: Path) -> None:
     outcome = outcomes["master"]
     assert outcome.complete, outcome.fault
     assert len(outcome.trace) == len(log["at"]) == 120
+    assert outcomes["worker"].complete
     assert len(outcomes["worker"].trace) == 0
     assert not list((tmp_path / "worker").glob("*.trace"))
 

@@ -18,7 +18,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tollproof.errors import UsageError
@@ -37,12 +37,14 @@ class Assignment:
     Attributes:
         digest: of the job without its credentials: machines compare it.
         control: descriptor, or -1.
+        pid: the process that was given it; its forks are not to read from `control`.
     """
 
     job: LoadJob
     digest: str
     folder: Path
     control: int = -1
+    pid: int = field(default_factory=os.getpid)
 
 
 def receive(environ: MutableMapping[str, str]) -> Assignment:
@@ -89,3 +91,14 @@ def tell(control: int, progress: Mapping[str, object]) -> None:
         os.write(control, json.dumps(progress).encode() + b"\n")
     except (BlockingIOError, BrokenPipeError, ConnectionResetError):
         return
+
+
+def told(control: int) -> tuple[bool, bool]:
+    """Read what whoever started us says: (stop, whether they are still there)."""
+    try:
+        data = os.read(control, 1024)
+    except BlockingIOError:
+        return False, True
+    except OSError:
+        data = b""
+    return not data or STOP in data, bool(data)

@@ -7,9 +7,7 @@ and messages. Must not know sockets to the target, nor what an observation says.
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic_ns
@@ -19,7 +17,7 @@ import gevent
 from locust.env import Environment
 from locust.runners import MasterRunner
 
-from tollproof.load.channel import STOP, Assignment, tell
+from tollproof.load.channel import Assignment, tell
 from tollproof.load.delivery import Inbox, Piece
 from tollproof.load.offset import Offset
 from tollproof.load.outcome import Ledger, ShareReport
@@ -75,18 +73,10 @@ class Conductor:
         done: the job is over, one way or another, and the ledger is written.
     """
 
-    def __init__(
-        self,
-        assignment: Assignment,
-        environment: Environment,
-        *,
-        on_stop: Callable[[], object],
-    ) -> None:
-        """Stand ready; `on_stop` is called when whoever started us wants an end."""
+    def __init__(self, assignment: Assignment, environment: Environment) -> None:
         self.assignment = assignment
         self.done = False
         self._environment = environment
-        self._on_stop = on_stop
         self._parts: list[Part] = []
         self._epoch = 0
         self._fault = ""
@@ -96,8 +86,6 @@ class Conductor:
         if self._master is not None:
             for name in ("ready", "clock", "piece", "progress", "report"):
                 self._master.register_message(f"tollproof-{name}", self._hear)
-        if assignment.control >= 0:
-            gevent.spawn(self._listen)
 
     @property
     def shares(self) -> int:
@@ -293,22 +281,6 @@ class Conductor:
         self._stopping = True
         for part in self._parts:
             self._send("stop", {}, part)
-
-    def _listen(self) -> None:
-        """Heed whoever started us; when they are gone, there is no reason to go on."""
-        control = self.assignment.control
-        while True:
-            gevent.socket.wait_read(control)
-            try:
-                data = os.read(control, 1024)
-            except BlockingIOError:
-                continue
-            except OSError:
-                data = b""
-            if not data or STOP in data:
-                self._on_stop()
-            if not data:
-                return
 
 
 def _middle(part: Part) -> int:

@@ -21,6 +21,9 @@ from typing import Any
 #: As much as is asked of the kernel in one read.
 PIECE = 65_536
 
+#: Seconds to wait for one of several addresses of a target.
+KNOCK = 2.0
+
 READ, WRITE = 1, 4  # EPOLLIN and EPOLLOUT, and POLLIN and POLLOUT alike
 
 
@@ -51,12 +54,20 @@ class Address:
 
 
 def resolve(host: str, port: int, *, source: str = "") -> Address:
-    """Look the target up.
+    """Look the target up; of several addresses, take the first that is listening.
 
     Raises:
         OSError: there is no such host.
     """
-    family, _, _, _, where = names.getaddrinfo(host, port, type=names.SOCK_STREAM)[0]
+    found = names.getaddrinfo(host, port, type=names.SOCK_STREAM)
+    chosen = found[0]
+    for one in found if len(found) > 1 else ():
+        with names.socket(one[0], names.SOCK_STREAM) as knock:
+            knock.settimeout(KNOCK)
+            if knock.connect_ex(one[4]) == 0:
+                chosen = one
+                break
+    family, where = chosen[0], chosen[4]
     return Address(
         family=int(family), host=str(where[0]), port=port, name=host, source=source
     )

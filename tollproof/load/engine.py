@@ -205,21 +205,24 @@ class Engine:
         Returns when each was, in monotonic ns, or :data:`REFUSED` or :data:`GONE`
         for one that was not sent; its connection is closed then.
         """
-        take, clock, held = self.allowance.take, monotonic_ns, State.HELD
-        times = []
-        for connection in connections:
-            now = clock()
-            if connection.state is not held:
-                now = GONE
-            elif not take(now):
-                now = REFUSED
-            else:
+        clock, began = monotonic_ns, monotonic_ns()
+        # Everything but the writes is done before or after them.
+        times = [
+            GONE
+            if connection.state is not State.HELD
+            else began
+            if self.allowance.take(began)
+            else REFUSED
+            for connection in connections
+        ]
+        for index, connection in enumerate(connections):
+            if times[index] > 0:
+                times[index] = clock()
                 try:
                     connection.release()
                 except Closed:
                     self.allowance.give_back()
-                    now = GONE
-            times.append(now)
+                    times[index] = GONE
         for connection, sent in zip(connections, times, strict=True):
             if sent <= 0:
                 self.close(connection)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from tollproof.version import __version__
 from tollproof.errors import UsageError
 from tollproof.load.allowance import Budget
 from tollproof.load.arrivals import Stage, duration, expected
@@ -23,6 +22,7 @@ from tollproof.model import from_json, to_json
 from tollproof.ratelimit.observation import ROLES
 from tollproof.ratelimit.promise import ResetForm
 from tollproof.ratelimit.schedule import Schedule
+from tollproof.version import __version__
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(

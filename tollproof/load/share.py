@@ -65,6 +65,7 @@ class Share:
         }
         self._context = load_context(job.tls) if scheme == "https" else None
         self._folder, self._poller = folder, poller
+        self._stopped = False
         self._engine: Engine | None = None
         self._driver: Measured | Steady | None = None
         self._recorder: Recorder | None = None
@@ -102,6 +103,7 @@ class Share:
             pause=_pausing(recorder, pause, watch),
         )
         driver = self._driver = self._drive(engine, recorder, epoch)
+        engine.stopping = self._stopped
         used, began = time.process_time(), monotonic_ns()
         try:
             with _calm():
@@ -131,6 +133,7 @@ class Share:
 
     def stop(self) -> None:
         """Send nothing more; :meth:`run` returns when what is under way is settled."""
+        self._stopped = True
         if self._engine is not None:
             self._engine.stopping = True
 

@@ -8,6 +8,7 @@ and gevent. Must not know when requests are due, nor what answers say.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -22,7 +23,7 @@ from locust.env import Environment
 from locust.runners import WorkerRunner
 
 from tollproof.errors import TollproofError
-from tollproof.load.channel import Assignment, tell
+from tollproof.load.channel import Assignment, tell, told
 from tollproof.load.conductor import Conductor
 from tollproof.load.delivery import AGAIN, Outbox, Piece, Spool
 from tollproof.load.engine import Poller, PollPoller
@@ -64,11 +65,9 @@ class Post:
         self._outbox: Outbox | None = None
         runner = environment.runner
         self.worker = runner if isinstance(runner, WorkerRunner) else None
-        self.conductor = (
-            None
-            if self.worker
-            else Conductor(assignment, environment, on_stop=self.stop)
-        )
+        self.conductor = None if self.worker else Conductor(assignment, environment)
+        if assignment.control >= 0 and assignment.pid == os.getpid():
+            gevent.spawn(self._listen, assignment.control)
         if self.worker is not None:
             for name in ("assign", "clock", "go", "acknowledge", "stop", "bye"):
                 self.worker.register_message(f"tollproof-{name}", self._hear)
@@ -118,6 +117,17 @@ class Post:
             self.conductor.stop()
         if self.share is not None:
             self.share.stop()
+
+    def _listen(self, control: int) -> None:
+        """Heed whoever started us; when they are gone, there is no reason to go on."""
+        there = True
+        while there:
+            gevent.socket.wait_read(control)
+            stop, there = told(control)
+            if stop:
+                self.stop()
+                if self.share is None and self.environment.runner is not None:
+                    self.environment.runner.quit()
 
     def settle(self, **_: Any) -> None:
         """As :meth:`stop`, and wait for the end of it: Locust is about to kill us."""
