@@ -141,6 +141,9 @@ class Client:
         self._redactor = redactor
         self._record = record
         self._worker = worker
+        #: Shown each answer as it arrived, with its probe and status, before anything
+        #: of it is recorded: whatever creates a credential must be known to redact it.
+        self.reveal: Callable[[Probe, int, bytes], None] | None = None
         self._account = _Account()
         self._pool = ThreadPoolExecutor(max_workers=settings.concurrency)
         self._transport = DeadlineTransport(
@@ -180,8 +183,13 @@ class Client:
                 budget=self.settings.requests,
             )
 
-    def send(self, probe: Probe, *, check: str = "") -> Exchange:
+    def send(
+        self, probe: Probe, *, check: str = "", undoing: bool = False
+    ) -> Exchange:
         """Send a probe once and return what came back, recorded and redacted.
+
+        Args:
+            undoing: removes what the run has created, so no spent budget stops it.
 
         Raises:
             Undetermined: the budget of requests or time is spent, or the target has
@@ -191,12 +199,15 @@ class Client:
         origin = probe.origin or self.settings.origins[0]
         if origin not in self.settings.origins:
             raise ValueError(f"{origin} is not an origin of the deployment")
-        number = self._admit()
+        number = self._admit(undoing)
         at, started = now(), time.perf_counter()
         answer = self._exchange(probe, origin)
         seconds = round(time.perf_counter() - started, 6)
-        if probe.take is not None and isinstance(answer, _Answer):
-            probe.take(answer.body)
+        if isinstance(answer, _Answer):
+            if probe.take is not None:
+                probe.take(answer.body)
+            elif self.reveal is not None:
+                self.reveal(probe, answer.status, answer.body)
         exchange = self._exchange_record(
             probe, origin, answer, f"{self._worker}-{number}", at, seconds, check
         )
@@ -246,18 +257,20 @@ class Client:
 
     # -- budget, pacing, breaker -----------------------------------------------------
 
-    def _admit(self) -> int:
+    def _admit(self, undoing: bool) -> int:
         """Count a probe, wait for its turn, and return its number."""
         account, settings = self._account, self.settings
         with account.lock:
             clock = time.monotonic()
-            if settings.requests and account.sent >= settings.requests:
+            spent = settings.requests and account.sent >= settings.requests
+            if spent and not undoing:
                 raise Undetermined(
                     Reason.BUDGET,
                     f"The budget of {settings.requests} requests is spent "
                     "(consent.budget in the profile).",
                 )
-            if settings.seconds and clock - account.started >= settings.seconds:
+            over = settings.seconds and clock - account.started >= settings.seconds
+            if over and not undoing:
                 raise Undetermined(
                     Reason.BUDGET,
                     f"The budget of {settings.seconds:g} seconds is spent "

@@ -29,6 +29,9 @@ from tollproof.redaction import Redactor
 
 T = TypeVar("T")
 
+#: How exchanges with a key that the run itself created name its caller.
+CREATED = "created key "
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
@@ -45,6 +48,8 @@ class Deployment:
         production_consent: the command line's second consent, without which
             production gets neither load nor key lifecycle.
         say: tells the reader how far a long measurement is.
+        cleanup: what undoes each thing that the run has created; each returns a
+            sentence when it could not, else an empty text.
     """
 
     profile: Profile
@@ -61,6 +66,7 @@ class Deployment:
     anchors: Mapping[str, Anchor] = field(default_factory=dict)
     production_consent: bool = False
     say: Callable[[str], None] = field(default=lambda _: None, repr=False)
+    cleanup: dict[str, Callable[[], str]] = field(default_factory=dict, repr=False)
     _once: Once = field(default_factory=lambda: Once(), repr=False)
 
     @property
@@ -130,6 +136,14 @@ class Deployment:
             operation=operation.label,
             purpose=purpose,
         )
+
+    def undo(self) -> tuple[str, ...]:
+        """Remove what the run has created, newest first; say what is left of it."""
+        left = []
+        while self.cleanup:
+            _, undo = self.cleanup.popitem()
+            left.append(undo())
+        return tuple(sentence for sentence in left if sentence)
 
     # -- asked once ------------------------------------------------------------------
 

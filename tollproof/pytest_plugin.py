@@ -416,7 +416,10 @@ def pytest_sessionfinish(
     session: pytest.Session, exitstatus: int | pytest.ExitCode
 ) -> None:
     state = session.config.stash.get(SESSION, None)
-    if state is None or _worker_id(session.config):
+    if state is None:
+        return
+    if _worker_id(session.config):
+        state.tidy_worker()
         return
     if session.config.getoption("collectonly"):
         return

@@ -90,6 +90,20 @@ def read_journal(folder: Path) -> Iterator[Exchange]:
         yield from read_lines(path, Exchange)
 
 
+def write_leftovers(folder: Path, worker: str, left: Iterable[str]) -> None:
+    """Note what a worker has created and could not remove, for the run's notes."""
+    path = folder / JOURNAL / f"{worker}.leftovers"
+    path.write_text("".join(f"{sentence}\n" for sentence in left), encoding="utf-8")
+
+
+def read_leftovers(folder: Path) -> tuple[str, ...]:
+    """Return what the workers of a run could not remove."""
+    paths = sorted((folder / JOURNAL).glob("*.leftovers"))
+    return tuple(
+        line for path in paths for line in path.read_text("utf-8").splitlines() if line
+    )
+
+
 # -- the plan and the run ------------------------------------------------------------
 
 

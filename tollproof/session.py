@@ -49,9 +49,11 @@ from tollproof.record import (
     finish,
     is_draft,
     read_journal,
+    read_leftovers,
     read_plan,
     read_run,
     write_artefact,
+    write_leftovers,
     write_plan,
 )
 from tollproof.redaction import Redactor
@@ -82,6 +84,7 @@ class Session:
         run: the finished run.
         unreadable: what is wrong with suites that could not be collected.
         refused: why files of it were not written; empty texts for those that were.
+        worker: the name of this process among several, empty when it is alone.
     """
 
     profile: Profile
@@ -98,6 +101,7 @@ class Session:
     run: Run | None = None
     refused: tuple[str, ...] = ()
     unreadable: list[str] = field(default_factory=list)
+    worker: str = ""
     _results: list[Result] = field(default_factory=list)
     _lines: Lines | None = None
     _started: float = field(default_factory=time.monotonic)
@@ -176,7 +180,13 @@ class Session:
         """Put the run together, write it and every report of it, and return it."""
         if not self.plan.planned and (self.folder / PLAN).exists():
             self.plan = read_plan(self.folder)
-        about = replace(self.about, ended=now(), interrupted=interrupted)
+        left = self.tidy() + read_leftovers(self.folder)
+        about = replace(
+            self.about,
+            ended=now(),
+            interrupted=interrupted,
+            notes=self.about.notes + left,
+        )
         run = finish(self.folder, about, self.plan, self._results)
         budget = self.deployment.client.settings.requests
         run = replace(run, traffic=replace(run.traffic, budget=budget))
@@ -186,6 +196,15 @@ class Session:
         self.progress.ended(self.run)
         self.refused = tuple(self._write(form, self.run) for form in FORMATS.values())
         return self.run
+
+    def tidy(self) -> tuple[str, ...]:
+        """Remove what this process has created at the target; say what is left."""
+        return tuple(self.redactor.redact(text) for text in self.deployment.undo())
+
+    def tidy_worker(self) -> None:
+        """Do so in one process of several, and leave word for the one that reports."""
+        if left := self.tidy():
+            write_leftovers(self.folder, self.worker, left)
 
     def _write(self, form: Format, run: Run) -> str:
         """Write one report; return why it was refused, or an empty text."""
@@ -275,6 +294,7 @@ def open_session(option: Any, worker: str) -> Session:
         record=journal.append,
     )
     return Session(
+        worker=worker,
         profile=profile,
         deployment=deployment,
         selection=Selection(

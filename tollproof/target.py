@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from tollproof.client import Headers, Probe
-from tollproof.deployment import Deployment, answered
+from tollproof.deployment import CREATED, Deployment, answered
 from tollproof.errors import Undetermined
 from tollproof.identity import Identity
 from tollproof.model import Exchange, FailureKind, Reason
@@ -64,6 +64,8 @@ class Target:
 
     def is_authenticated(self, exchange: Exchange) -> bool:
         """Whether the probe carried a credential that was accepted."""
+        if exchange.identity.startswith(CREATED):
+            return exchange.status != 401
         identity = self.deployment.identities.get(exchange.identity)
         return identity is not None and identity.is_live and exchange.status != 401
 

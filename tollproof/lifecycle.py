@@ -1,0 +1,465 @@
+"""The life of a key, as the profile says it is lived: created, listed, revoked.
+
+Knows the profile's calls and commands, and JSON pointers. Must not judge: a step that
+fails is undetermined, and after one no other step is taken. Every key is known to the
+redactor before anything of the answer it came in is recorded, and is put on the run's
+list of things to be undone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from tollproof.client import Headers, Probe
+from tollproof.deployment import CREATED, Deployment, answered
+from tollproof.errors import Undetermined
+from tollproof.identity import Identity
+from tollproof.model import Exchange, Reason
+from tollproof.pointer import MISSING, resolve
+from tollproof.profile.acts import Act, Lifecycle
+from tollproof.programs import ProgramFailed, output_of
+from tollproof.redaction import Credential
+
+#: Bytes of a command's output that are read as JSON.
+LARGEST = 4 << 20
+#: What the creating call is for, in the record.
+CREATING = "create a key"
+REMOVING = "remove a key that the run created"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A key that was created in this run.
+
+    Attributes:
+        name: what it is called wherever it is not shown.
+        asked, answered: moments around the creating call, `time.perf_counter`.
+        exchange: id of that call's exchange; empty for a command.
+    """
+
+    name: str
+    id: str
+    value: str = field(repr=False)
+    asked: float = 0.0
+    answered: float = 0.0
+    exchange: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A step that was taken: when, and the id of its exchange if it has one."""
+
+    asked: float
+    answered: float
+    exchange: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A key as the listing shows it."""
+
+    id: str
+    shown: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """A key, or an id, that was given out twice."""
+
+    what: str
+    former: str
+    later: str
+    exchange: str
+
+
+@dataclass(slots=True)
+class Book:
+    """What the run has created so far; shared by all checks of one process.
+
+    Attributes:
+        repeated: every key or id that was given out a second time.
+        failure: why no further step is taken.
+    """
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    count: int = 0
+    values: dict[str, str] = field(default_factory=dict, repr=False)
+    ids: dict[str, str] = field(default_factory=dict)
+    repeated: list[Repeated] = field(default_factory=list)
+    failure: Undetermined | None = None
+
+    def enter(self, value: str, key_id: str) -> tuple[str, bool]:
+        """Name a new key; say whether it, or its id, is one that is known."""
+        with self.lock:
+            self.count += 1
+            name = f"{CREATED}{self.count}"
+            known = value in self.values or key_id in self.ids
+            for what, held, items in (
+                ("key", value, self.values),
+                ("id", key_id, self.ids),
+            ):
+                if (former := items.setdefault(held, name)) != name:
+                    self.repeated.append(
+                        Repeated(what=what, former=former, later=name, exchange="")
+                    )
+            return name, known
+
+
+def book(deployment: Deployment) -> Book:
+    """Return the run's list of created keys."""
+    return deployment.once("lifecycle book", Book)
+
+
+def declared(deployment: Deployment) -> Lifecycle:
+    """Return what the profile says of a key's life.
+
+    Raises:
+        Undetermined: it says nothing.
+    """
+    found = deployment.profile.lifecycle
+    if found is None:
+        raise Undetermined(
+            Reason.PRECONDITION, "The profile has no [lifecycle] table: add it."
+        )
+    return found
+
+
+# -- the steps -----------------------------------------------------------------------
+
+
+def create(deployment: Deployment, check: str, *, repeats: bool = False) -> Key:
+    """Create a key.
+
+    Args:
+        repeats: whether a key that was given out before is returned all the same.
+
+    Raises:
+        Undetermined: it could not be created, the answer holds no key, or one that
+            was given out before; nothing is written after that.
+    """
+    act, notes = declared(deployment).create, book(deployment)
+    taken: list[tuple[str, str, str, bool]] = []
+
+    def take(body: bytes) -> None:
+        if found := _key_in(deployment, body):
+            value, key_id = found
+            name, known = notes.enter(value, key_id)
+            _know(deployment, name, value)
+            if not known:
+                _must_be_removed(deployment, key_id, name)
+            taken.append((name, value, key_id, known))
+
+    done = _take_step(deployment, act, check, purpose=CREATING, take=take)
+    if not taken:
+        raise _over(
+            notes,
+            "The answer to the creation of a key holds none where "
+            f"the profile says ({act.key} and {act.id}).",
+            done.exchange,
+        )
+    name, value, key_id, known = taken[0]
+    if known and not repeats:
+        raise _over(
+            notes,
+            "The same key, or the same id, was given out twice, so no two keys can be "
+            "told apart; see rotation.unique-keys.",
+            done.exchange,
+        )
+    return Key(
+        name=name,
+        id=key_id,
+        value=value,
+        asked=done.asked,
+        answered=done.answered,
+        exchange=done.exchange,
+    )
+
+
+def revoke(deployment: Deployment, key: Key, check: str) -> Done:
+    """Revoke a key.
+
+    Raises:
+        Undetermined: the call failed; nothing is written after that.
+    """
+    act = declared(deployment).revoke
+    done = _take_step(deployment, act, check, purpose="revoke a key", key_id=key.id)
+    deployment.cleanup.pop(key.id, None)
+    return done
+
+
+def listing(deployment: Deployment, check: str) -> tuple[Shown, ...]:
+    """Return the keys that the deployment lists.
+
+    Raises:
+        Undetermined: it cannot be had, or is no list where the profile says.
+    """
+    act = declared(deployment).list
+    if act is None:
+        raise Undetermined(
+            Reason.PRECONDITION, "The profile does not say how keys are listed."
+        )
+    bodies: list[bytes] = []
+    done = _take_step(
+        deployment, act, check, purpose="list the keys", take=bodies.append
+    )
+    items = resolve(_parsed(b"".join(bodies)), act.items)
+    if not isinstance(items, list):
+        raise Undetermined(
+            Reason.PRECONDITION,
+            f"The listing of keys has no array at {act.items or 'its top'}.",
+            done.exchange,
+        )
+    found = []
+    for item in items:
+        key_id = resolve(item, act.id)
+        shown = resolve(item, act.shown) if act.shown else None
+        if isinstance(key_id, str | int):
+            text = shown if isinstance(shown, str) else None
+            found.append(Shown(id=str(key_id), shown=text))
+    return tuple(found)
+
+
+def showing(deployment: Deployment, key: Key) -> Headers:
+    """Return the header fields that show a key, as the profile's own keys are shown."""
+    pattern = _pattern(deployment)
+    if pattern is not None:
+        return pattern.showing(key.value)
+    return (("Authorization", f"Bearer {key.value}"),)
+
+
+def _pattern(deployment: Deployment) -> Identity | None:
+    """Return an identity whose key is shown as created keys are."""
+    by = declared(deployment).by
+    named = deployment.identities.get(by) if by else None
+    keys = [
+        item
+        for item in deployment.identities.values()
+        if item.declared.kind == "api_key" and not item.is_open
+    ]
+    if named is not None and named.declared.kind == "api_key":
+        return named
+    return keys[0] if keys else None
+
+
+# -- what the other suites create ------------------------------------------------------
+
+
+def adopt(deployment: Deployment) -> None:
+    """Take note of keys that any probe of the run creates, whatever it is for.
+
+    A check of who may call what calls the operation that creates keys too: what it
+    makes is as secret, and must be removed as well.
+    """
+    lifecycle = deployment.profile.lifecycle
+    if lifecycle is None or lifecycle.create.method is None:
+        return
+    method, path = lifecycle.create.method, lifecycle.create.path or ""
+
+    def reveal(probe: Probe, status: int, body: bytes) -> None:
+        where = probe.target.partition("?")[0].lower()
+        if probe.method != method or not 200 <= status < 300:
+            return
+        if path.lower().strip("/") in where and (found := _key_in(deployment, body)):
+            value, key_id = found
+            name, known = book(deployment).enter(value, key_id)
+            _know(deployment, name, value)
+            if not known:
+                _must_be_removed(deployment, key_id, name)
+
+    deployment.client.reveal = reveal
+
+
+# -- undoing -------------------------------------------------------------------------
+
+
+def _must_be_removed(deployment: Deployment, key_id: str, name: str) -> None:
+    deployment.cleanup[key_id] = lambda: _removed(deployment, key_id, name)
+
+
+def _removed(deployment: Deployment, key_id: str, name: str) -> str:
+    """Revoke a left-over key; return the sentence that says it is left, or nothing."""
+    left = f"{name} (id {key_id[:80]}) was created by this run and is still there"
+    if not deployment.profile.consent.key_lifecycle:
+        return f"{left}: revoke it, or set consent.key_lifecycle = true."
+    act = declared(deployment).revoke
+    try:
+        _step(deployment, act, "", purpose=REMOVING, key_id=key_id)
+    except Undetermined as undetermined:
+        return f"{left}: {undetermined.sentence}"
+    return ""
+
+
+# -- one step ------------------------------------------------------------------------
+
+
+def _take_step(
+    deployment: Deployment,
+    act: Act,
+    check: str,
+    *,
+    purpose: str,
+    key_id: str = "",
+    take: Callable[[bytes], None] | None = None,
+) -> Done:
+    notes = book(deployment)
+    if notes.failure is not None:
+        raise notes.failure
+    try:
+        return _step(deployment, act, check, purpose=purpose, key_id=key_id, take=take)
+    except Undetermined as undetermined:
+        notes.failure = undetermined
+        raise
+
+
+def _step(
+    deployment: Deployment,
+    act: Act,
+    check: str,
+    *,
+    purpose: str,
+    key_id: str = "",
+    take: Callable[[bytes], None] | None = None,
+) -> Done:
+    if act.command is not None:
+        return _run(deployment, act, purpose=purpose, key_id=key_id, take=take)
+    probe = _probe(deployment, act, purpose=purpose, key_id=key_id, take=take)
+    asked = time.perf_counter()
+    undoing = purpose == REMOVING
+    exchange = answered(
+        deployment.client.send(probe, check=check, undoing=undoing),
+        deployment.profile,
+    )
+    done = time.perf_counter()
+    if not 200 <= exchange.status < 300 and not _gone(exchange, purpose):
+        raise Undetermined(
+            Reason.PRECONDITION,
+            f"The call to {purpose} was answered {exchange.status}.",
+            exchange.id,
+        )
+    return Done(asked=asked, answered=done, exchange=exchange.id)
+
+
+def _gone(exchange: Exchange, purpose: str) -> bool:
+    return purpose == REMOVING and exchange.status in (404, 409, 410)
+
+
+def _probe(
+    deployment: Deployment,
+    act: Act,
+    *,
+    purpose: str,
+    key_id: str,
+    take: Callable[[bytes], None] | None,
+) -> Probe:
+    by = declared(deployment).by or ""
+    identity = deployment.identities[by]
+    base = urlsplit(deployment.profile.target.base_url).path.rstrip("/")
+    path = act.path or ""
+    body = b""
+    headers = tuple(act.headers.items())
+    if act.body is not None:
+        body = json.dumps(_filled(act.body, key_id)).encode()
+        headers += (("Content-Type", "application/json"),)
+    return Probe(
+        method=act.method or "",
+        target=base + path.replace("{id}", quote(key_id, safe="")),
+        headers=headers + identity.headers(),
+        body=body,
+        identity=identity.name,
+        operation=_label(deployment, act),
+        purpose=purpose,
+        take=take,
+    )
+
+
+def _label(deployment: Deployment, act: Act) -> str:
+    """Return the label of the operation that a call is of; templates may differ."""
+    wanted = f"{act.method} {act.path}"
+    for operation in deployment.operations:
+        path = operation.path
+        for name in operation.parameters:
+            path = path.replace("{" + name + "}", "{id}")
+        if f"{operation.method} {path}" == wanted:
+            return operation.label
+    return wanted
+
+
+def _filled(value: Any, key_id: str) -> Any:
+    if isinstance(value, str):
+        return value.replace("{id}", key_id)
+    if isinstance(value, list):
+        return [_filled(item, key_id) for item in value]
+    if isinstance(value, dict):
+        return {name: _filled(item, key_id) for name, item in value.items()}
+    return value
+
+
+def _run(
+    deployment: Deployment,
+    act: Act,
+    *,
+    purpose: str,
+    key_id: str,
+    take: Callable[[bytes], None] | None,
+) -> Done:
+    argv = [word.replace("{id}", key_id) for word in act.command or ()]
+    asked = time.perf_counter()
+    try:
+        printed, _ = output_of(
+            argv,
+            folder=deployment.profile.folder,
+            limit=LARGEST,
+            environ=dict(os.environ),
+        )
+    except ProgramFailed as error:
+        raise Undetermined(
+            Reason.PRECONDITION, f"The command to {purpose}: {error}."
+        ) from None
+    done = time.perf_counter()
+    if take is not None:
+        take(printed)
+    return Done(asked=asked, answered=done)
+
+
+def _key_in(deployment: Deployment, body: bytes) -> tuple[str, str] | None:
+    """Return key and id where the profile says they are; None when one is not."""
+    act = declared(deployment).create
+    document = _parsed(body)
+    value, key_id = resolve(document, act.key), resolve(document, act.id)
+    if not isinstance(value, str) or not value:
+        return None
+    if isinstance(key_id, bool) or not isinstance(key_id, str | int):
+        return None
+    return value, str(key_id)
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return MISSING
+
+
+def _know(deployment: Deployment, name: str, value: str) -> None:
+    keys = deployment.profile.promises.keys
+    deployment.redactor.add(
+        Credential(
+            label=name,
+            value=value,
+            public_prefix=keys.prefix if keys else "",
+            kind="key",
+        )
+    )
+
+
+def _over(notes: Book, sentence: str, exchange: str) -> Undetermined:
+    evidence = (exchange,) if exchange else ()
+    notes.failure = Undetermined(Reason.PRECONDITION, sentence, *evidence)
+    return notes.failure
