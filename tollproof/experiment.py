@@ -229,6 +229,7 @@ def _witnesses(target: Target, cell: Cell, owner: Identity) -> Iterator[Probe]:
     above = {path.rsplit("/", count)[0] for count in range(1, path.count("/"))}
     paths = {path, *(above if cell.operation.parameters else ())}
     count = 0
+    own = set(cell.operation.parameters) <= set(owner.owns)
     for operation in target.operations:
         listing = not operation.parameters and not cell.operation.parameters
         if operation.method != "GET" or not (operation.path in paths or listing):
@@ -236,7 +237,9 @@ def _witnesses(target: Target, cell: Cell, owner: Identity) -> Iterator[Probe]:
         readers = (
             item
             for item in target.deployment.callers(operation)
-            if item.organisation == owner.organisation and not operation.public
+            # An object that the profile names for all may be anybody's.
+            if (item.organisation == owner.organisation or not own)
+            and not operation.public
         )
         reader = next(readers, None)
         if reader is not None and count < WITNESSES:

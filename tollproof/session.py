@@ -170,9 +170,15 @@ class Session:
         """Show every exchange of the run to the checks that judge them, once."""
         if not self.swept:
             self.swept = sweep(
-                read_journal(self.folder),
+                filter(self._is_of_the_api, read_journal(self.folder)),
                 {name: partial(judged) for name, judged in judges.items()},
             )
+
+    def _is_of_the_api(self, exchange: Exchange) -> bool:
+        """Whether the API answered: a token endpoint keeps RFC 6749's promises."""
+        asked = exchange.request.url.partition("?")[0]
+        identities = self.profile.identities.values()
+        return all(asked != self.profile.token_url(item) for item in identities)
 
     # -- after -----------------------------------------------------------------------
 

@@ -126,7 +126,8 @@ def _state(target: Target, operation: Operation, state: str) -> Verdict:
     probes = [
         target.probe(operation, identity, purpose=f"{words}: {identity.name}")
         for identity in target.identities(state)
-        if not identity.is_open
+        # A client that was revoked has no credential to show; see oauth.revoked-client.
+        if not identity.is_open and identity.declared.mechanisms[0] != "oauth"
     ]
     return not_let_in(target, operation, probes, f"with a {words} credential")
 

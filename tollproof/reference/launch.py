@@ -26,10 +26,12 @@ from types import FrameType
 from tollproof.errors import TollproofError, UsageError
 from tollproof.reference.faults import BY_NAME
 from tollproof.reference.faults import select as select_faults
+from tollproof.reference.issuer import Issuer
+from tollproof.reference.issuer import serving as serving_issuer
 from tollproof.reference.server import bind
 from tollproof.reference.sparkient.build import Settings
 from tollproof.reference.sparkient.profile import Place, profile_text
-from tollproof.reference.sparkient.seed import seed
+from tollproof.reference.sparkient.seed import seed, write_secret
 from tollproof.reference.worker import work
 
 Process = subprocess.Popen[bytes]
@@ -123,6 +125,8 @@ def serving(
 
             hosts = dict.fromkeys((host, "localhost", "127.0.0.1", "::1"))
             make_certificates(folder, tuple(hosts))
+        issuer = Issuer()
+        issuer_url = stack.enter_context(serving_issuer(issuer))
         settings = Settings(
             folder=str(folder),
             origin=base_url,
@@ -130,7 +134,11 @@ def serving(
             window=window,
             faults=tuple(sorted(chosen)),
             redis=redis,
+            issuer=issuer.name,
+            audience=issuer.project,
+            certificates=f"{issuer_url}/certificates",
         )
+        write_secret(folder / "issuer.pem", issuer.key.pem().decode("ascii"))
         (folder / "worker.log").touch()
         place = Place(
             folder=folder,
@@ -138,6 +146,7 @@ def serving(
             http_url=_url("http", host, plain[0]) if tls else "",
             limit=limit,
             window=window,
+            issuer_url=issuer_url,
         )
         seeded = seed(folder, chosen, window)
         own = [[one, *plain[number : number + 1]] for number, one in enumerate(sockets)]

@@ -17,7 +17,9 @@ from starlette.types import Receive, Scope, Send
 
 from tollproof.reference.limiters import Limiter
 from tollproof.reference.sparkient import bodies
+from tollproof.reference.sparkient.bearers import Bearers
 from tollproof.reference.sparkient.blemishes import Blemish
+from tollproof.reference.sparkient.byways import Byways
 from tollproof.reference.sparkient.credentials import Refusal, authenticate
 from tollproof.reference.sparkient.errors import ApiError, envelope
 from tollproof.reference.sparkient.fields import (
@@ -29,6 +31,7 @@ from tollproof.reference.sparkient.fields import (
 from tollproof.reference.sparkient.loopholes import Loopholes
 from tollproof.reference.sparkient.messages import Answer, Call
 from tollproof.reference.sparkient.negotiation import accepts
+from tollproof.reference.sparkient.oauth import PATH as TOKEN_PATH
 from tollproof.reference.sparkient.routes import Service, locate
 
 #: Bytes of a request target, and of all header fields together, that are handled.
@@ -44,6 +47,8 @@ class Sparkient:
         origins: those that cross-origin requests are answered for.
         blemishes: what spoils answers on their way out; none in a correct deployment.
         loopholes: ways past the rules; None in a correct deployment.
+        bearers: who comes with a token instead of a key.
+        byways: ways past the rules of access; None in a correct deployment.
         log: where one line for each request goes.
     """
 
@@ -52,6 +57,8 @@ class Sparkient:
     origins: frozenset[bytes] = frozenset()
     blemishes: tuple[Blemish, ...] = ()
     loopholes: Loopholes | None = None
+    bearers: Bearers | None = None
+    byways: Byways | None = None
     log: TextIO | None = None
     clock: Callable[[], float] = time.time
 
@@ -100,6 +107,10 @@ class Sparkient:
         if (answer := preflight(call, self.origins)) is not None:
             return answer
         path = call.path
+        if path == TOKEN_PATH and self.bearers is not None:
+            self._bound(call)
+            body = await bodies.read(call, receive, self.faults)
+            return self.bearers.endpoint.answer(call, body, now)
         if self.loopholes is not None:
             await self.loopholes.prepare(call, receive)
             path = self.loopholes.reroute(call)
@@ -109,7 +120,7 @@ class Sparkient:
         if not any(route.public for route in methods.values()) or (
             self.loopholes and self.loopholes.closes(call)
         ):
-            refusal = self._identify(call, now)
+            refusal = await self._identify(call, now)
         self._bound(call)
         if refusal:
             raise ApiError(
@@ -127,7 +138,11 @@ class Sparkient:
             allow = ", ".join(sorted(methods))
             raise ApiError(405, "This path does not have this method", allow=allow)
         who = call.principal
+        if who is not None and self.byways is not None:
+            who = self.byways.enter(self.service, call, who)
         if who is not None and who.role not in route.roles:
+            if self.byways is not None:
+                self.byways.refuse(self.service, call, who)
             raise ApiError(403, "This key is not allowed to do this")
         if route.produces and "accept-ignored" not in self.faults:
             accept = b", ".join(call.values(b"accept"))
@@ -141,9 +156,13 @@ class Sparkient:
             return route.open()
         if route.handle is None or who is None:
             raise LookupError(f"{route.method} {route.path} is nobody's to answer")
+        if self.byways is not None:
+            who = self.byways.in_body(call, who)
+            if (answer := self.byways.answer(self.service, call, who)) is not None:
+                return answer
         return route.handle(self.service, call, who, now)
 
-    def _identify(self, call: Call, now: float) -> Refusal | None:
+    async def _identify(self, call: Call, now: float) -> Refusal | None:
         """Find out who is calling and count the request; return why that failed.
 
         Raises:
@@ -152,6 +171,9 @@ class Sparkient:
         if self.loopholes is not None:
             self.loopholes.crash(call)
         who, refusal = authenticate(call, self.service.keys, now)
+        if refusal is Refusal.INVALID and self.bearers is not None:
+            who = await self.bearers.identify(call, now)
+            refusal = None if who else refusal
         if who is not None and who.flaw is not None:
             call.flaw = who.flaw
             who, refusal = None, Refusal.INVALID

@@ -13,12 +13,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tollproof.reference.limiters import Limiter, RedisLimiter, SqliteLimiter
 from tollproof.reference.sparkient.app import Sparkient
+from tollproof.reference.sparkient.bearers import Bearers
 from tollproof.reference.sparkient.blemishes import blemishes
+from tollproof.reference.sparkient.byways import Byways
 from tollproof.reference.sparkient.errors import envelope
 from tollproof.reference.sparkient.fields import DASHBOARD_ORIGIN
+from tollproof.reference.sparkient.issuer_keys import IssuerKeys
 from tollproof.reference.sparkient.messages import Answer, Call
 from tollproof.reference.sparkient.routes import Service
-from tollproof.reference.sparkient.seed import open_stores
+from tollproof.reference.sparkient.seed import Stores, open_stores
+from tollproof.reference.sparkient.token_loopholes import LOOPHOLES
+from tollproof.reference.sparkient.tokens import Policy, Procedure, TokenVerifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,8 @@ class Settings:
         origin: the deployment's own, `scheme://host:port`.
         limit, window: the default allowance of a key: requests, seconds.
         redis: URL of the server that counts; None to count in SQLite.
+        issuer, audience: of the ID tokens that are accepted.
+        certificates: where their issuer publishes its keys; empty for no tokens.
     """
 
     folder: str
@@ -38,6 +45,9 @@ class Settings:
     window: float
     faults: tuple[str, ...] = ()
     redis: str | None = None
+    issuer: str = ""
+    audience: str = ""
+    certificates: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +86,8 @@ def build(settings: Settings) -> Built:
         origins=frozenset({DASHBOARD_ORIGIN.encode(), settings.origin.encode()}),
         blemishes=blemishes(faults),
         loopholes=stores.loopholes,
+        bearers=_bearers(settings, stores, faults),
+        byways=Byways(faults) or None,
         log=log,
     )
 
@@ -86,6 +98,27 @@ def build(settings: Settings) -> Built:
 
     twin = app if "http-accepts-credentials" in faults else _twin(app.finish)
     return Built(app=app, twin=twin, close=close)
+
+
+def _bearers(
+    settings: Settings, stores: Stores, faults: frozenset[str]
+) -> Bearers | None:
+    if not settings.certificates:
+        return None
+    procedure = Procedure()
+    for fault in sorted(faults & LOOPHOLES.keys()):
+        procedure = LOOPHOLES[fault](procedure)
+    return Bearers(
+        verifier=TokenVerifier(
+            policy=Policy(issuer=settings.issuer, audience=settings.audience),
+            keys=IssuerKeys(
+                settings.certificates, follow="token-keys-cached" not in faults
+            ),
+            procedure=procedure,
+        ),
+        users=stores.users,
+        endpoint=stores.endpoint,
+    )
 
 
 def _twin(finish: Callable[[Call, Answer], None]) -> ASGIApp:

@@ -72,6 +72,7 @@ class Principal:
     Attributes:
         requests, seconds: the key's own limit and window; None for the default.
         flaw: why the key is refused all the same; None for a live key.
+        kind: `key`; `user` of the dashboard, `client` of the token endpoint.
     """
 
     id: str
@@ -82,6 +83,7 @@ class Principal:
     requests: int | None
     seconds: float | None
     flaw: Flaw | None = None
+    kind: str = "key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,25 @@ works from any shell.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tollproof.reference.issuer import PROJECT, issuer_of
 from tollproof.reference.sparkient.errors import CODES
 from tollproof.reference.sparkient.keys import Role
-from tollproof.reference.sparkient.seed import IDENTITIES, Cast, Seeded
+from tollproof.reference.sparkient.oauth import PATH as TOKEN_PATH
+from tollproof.reference.sparkient.oauth import SCOPES
+from tollproof.reference.sparkient.seed import (
+    CLIENTS,
+    IDENTITIES,
+    USERS,
+    Cast,
+    Registered,
+    Seeded,
+    User,
+)
 
 _GRANTS = {
     Role.ADMIN: ("*",),
@@ -36,6 +48,7 @@ class Place:
     Attributes:
         http_url: the plain-HTTP twin; empty without TLS.
         limit, window: the default allowance of a key: requests, seconds.
+        issuer_url: where the issuer of ID tokens is.
     """
 
     folder: Path
@@ -43,6 +56,7 @@ class Place:
     http_url: str
     limit: int
     window: float
+    issuer_url: str = ""
 
 
 def profile_text(place: Place, seeded: Seeded) -> str:
@@ -55,7 +69,10 @@ def profile_text(place: Place, seeded: Seeded) -> str:
             "",
             *_target(place, seeded),
             *(line for cast in IDENTITIES for line in _identity(cast, place, seeded)),
+            *(line for user in USERS for line in _user(user, place, seeded)),
+            *(line for client in CLIENTS for line in _client(client, seeded)),
             _promises(place),
+            _tokens(place),
             *_rest(place),
         ]
     )
@@ -112,6 +129,61 @@ def _identity(cast: Cast, place: Place, seeded: Seeded) -> Iterator[str]:
     if cast.purpose:
         yield f"purpose = {_quoted(cast.purpose)}"
     yield ""
+
+
+def _user(user: User, place: Place, seeded: Seeded) -> Iterator[str]:
+    email = f"{user.name}@{user.organisation}.example"
+    yield f"[identities.{user.name}]"
+    yield 'kind = "firebase"'
+    yield f"signing_key = {_file(place.folder / 'issuer.pem')}"
+    yield f"subject = {_quoted(user.subject)}"
+    yield f"claims = {_inline({'email': email})}"
+    yield f"organisation = {_quoted(user.organisation)}"
+    yield f"grants = {_quoted(_GRANTS[user.role])}"
+    yield f"owns = {_inline({'decision_id': seeded.decisions[user.name]})}"
+    yield ""
+
+
+def _client(client: Registered, seeded: Seeded) -> Iterator[str]:
+    yield f"[identities.{client.name}]"
+    yield 'kind = "oauth"'
+    yield f"credentials = {_file(seeded.client_files[client.name])}"
+    yield f"organisation = {_quoted(client.organisation)}"
+    yield f"grants = {_quoted(_GRANTS[client.role])}"
+    if client.state != "live":
+        yield f"state = {_quoted(client.state)}"
+    yield ""
+
+
+def _tokens(place: Place) -> str:
+    rotate = [
+        sys.executable,
+        "-m",
+        "tollproof.identity.token_cli",
+        "rotate",
+        "--issuer-url",
+        place.issuer_url,
+    ]
+    return f"""\
+[promises.tokens]
+issuer = {_quoted(issuer_of(PROJECT))}
+audience = {_quoted(PROJECT)}
+algorithms = ["RS256"]
+certificates = {_quoted(place.issuer_url + "/certificates")}
+max_age = 3600
+rotate = {_quoted(rotate)}
+followed_within = 5.0
+
+[promises.tokens.first_login_provisions]
+operation = "GET /api/v1/me"
+pointer = "/user/id"
+organisation = "/organisation/id"
+
+[promises.oauth]
+token_url = {_quoted(place.base_url + TOKEN_PATH)}
+expires_in = 300
+scopes = {_quoted(SCOPES)}
+"""
 
 
 def _promises(place: Place) -> str:

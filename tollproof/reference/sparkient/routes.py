@@ -110,7 +110,7 @@ def _script() -> Answer:
 def _me(service: Service, call: Call, who: Principal, now: float) -> Answer:
     return Answer.of_json(
         {
-            "key": {
+            who.kind: {
                 "id": who.id,
                 "name": who.name,
                 "role": who.role,

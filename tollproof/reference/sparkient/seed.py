@@ -6,6 +6,7 @@ that only its owner can read; the database holds hashes.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sqlite3
@@ -13,10 +14,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tollproof.reference.sparkient.decisions import DecisionStore
 from tollproof.reference.sparkient.keys import KeyStore, Role, connect
 from tollproof.reference.sparkient.loopholes import Loopholes
+from tollproof.reference.sparkient.oauth import LOOPHOLES, Rules, TokenEndpoint
+from tollproof.reference.sparkient.users import UserStore
 
 ORGANISATIONS = {"acme": "Acme Corporation", "globex": "Globex Corporation"}
 #: Requests in a window of the key that has a smaller limit than all others.
@@ -55,12 +59,54 @@ IDENTITIES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A user of the dashboard who has logged in before."""
+
+    name: str
+    organisation: str
+    role: Role = Role.MEMBER
+
+    @property
+    def subject(self) -> str:
+        """The `sub` of the user's ID tokens."""
+        return f"firebase-{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """A client of the token endpoint.
+
+    Attributes:
+        life: seconds that its access tokens live.
+    """
+
+    name: str
+    organisation: str = "acme"
+    role: Role = Role.MEMBER
+    life: float = 300.0
+    state: str = "live"
+
+
+USERS = (
+    User(name="user", organisation="acme"),
+    User(name="visitor", organisation="globex"),
+)
+CLIENTS = (
+    Registered(name="svc"),
+    Registered(name="brief", life=3.0),
+    Registered(name="former", state="revoked"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
     """The open database of a deployment, and the ways past it."""
 
     connection: sqlite3.Connection
     keys: KeyStore
     decisions: DecisionStore
+    users: UserStore
+    endpoint: TokenEndpoint
     loopholes: Loopholes | None
 
 
@@ -72,11 +118,13 @@ class Seeded:
         key_files: by identity.
         decisions: ids of decisions by identity: each owns one, of its organisation.
         spare_keys: ids of keys by organisation that nobody uses, to be revoked.
+        client_files: JSON with client id and secret, by client.
     """
 
     key_files: Mapping[str, Path]
     decisions: Mapping[str, str]
     spare_keys: Mapping[str, str]
+    client_files: Mapping[str, Path]
 
 
 def open_stores(folder: Path, faults: frozenset[str]) -> Stores:
@@ -92,8 +140,19 @@ def open_stores(folder: Path, faults: frozenset[str]) -> Stores:
         connection=connection,
         keys=keys,
         decisions=DecisionStore(connection),
+        users=UserStore(connection, faults),
+        endpoint=TokenEndpoint(
+            connection=connection, pepper=pepper, rules=_rules(faults)
+        ),
         loopholes=loopholes,
     )
+
+
+def _rules(faults: frozenset[str]) -> Rules:
+    broken: dict[str, Any] = {}
+    for fault in sorted(faults & LOOPHOLES.keys()):
+        broken |= LOOPHOLES[fault]
+    return Rules(**broken)
 
 
 def _pepper(path: Path) -> bytes:
@@ -131,12 +190,41 @@ def seed(folder: Path, faults: frozenset[str], window: float) -> Seeded:
                 cast.organisation, "demo", text, now, seeded=True
             )
             decisions[cast.name] = decision["id"]
+        for user in USERS:
+            email = f"{user.name}@{user.organisation}.example"
+            stores.users.add(user.subject, user.organisation, email, user.role, now)
+            text = f"A text that {user.organisation} had decided about for {user.name}"
+            decision = stores.decisions.decide(
+                user.organisation, "demo", text, now, seeded=True
+            )
+            decisions[user.name] = decision["id"]
+        client_files = {
+            client.name: _register(stores, client, secrets_folder, now)
+            for client in CLIENTS
+        }
         spare_keys = {
             name: stores.keys.create(name, "spare", Role.READER, now).id
             for name in ORGANISATIONS
         }
     stores.connection.close()
-    return Seeded(key_files=key_files, decisions=decisions, spare_keys=spare_keys)
+    return Seeded(
+        key_files=key_files,
+        decisions=decisions,
+        spare_keys=spare_keys,
+        client_files=client_files,
+    )
+
+
+def _register(stores: Stores, client: Registered, folder: Path, now: float) -> Path:
+    client_id, secret = stores.endpoint.register(
+        client.name, client.organisation, client.role, client.life
+    )
+    if client.state == "revoked":
+        stores.endpoint.revoke(client_id, now)
+    path = folder / f"{client.name}.json"
+    pair = {"client_id": client_id, "client_secret": secret}
+    write_secret(path, json.dumps(pair))
+    return path
 
 
 def _make_key(keys: KeyStore, cast: Cast, now: float, window: float) -> str:
