@@ -78,6 +78,11 @@ class Deployment:
 
     def callers(self, operation: Operation) -> tuple[Identity, ...]:
         """Return the live identities that are granted an operation, controls first."""
+        return self._once.get(
+            ("callers", operation.label), lambda: self._callers(operation)
+        )
+
+    def _callers(self, operation: Operation) -> tuple[Identity, ...]:
         granted = [
             identity
             for identity in self.identities.values()

@@ -287,7 +287,8 @@ def reconcile(plan: Plan, results: Iterable[Result]) -> tuple[Result, ...]:
         )
         if worse:
             found[key] = result
-    unplanned = [key for key in found if key not in set(plan.planned)]
+    planned = set(plan.planned)
+    unplanned = [key for key in found if key not in planned]
     return tuple(found.get(key) or _not_run(key) for key in (*plan.planned, *unplanned))
 
 
