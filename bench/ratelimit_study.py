@@ -53,6 +53,8 @@ def main() -> int:
         turn = number // len(cells)
         network = networks[turn % len(networks)]
         setting = SETTINGS[turn // len(networks) % len(SETTINGS)]
+        if setting.keys < cell.least_keys:
+            setting = SETTINGS[0]
         seed = asked.seed * 1_000_003 + number
         measurement = measure(cell, setting, network, seed)
         trial = judge(cell, measurement)

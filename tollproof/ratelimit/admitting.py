@@ -28,8 +28,8 @@ from tollproof.ratelimit.finding import (
     not_applicable,
     passed,
 )
-from tollproof.ratelimit.infer import FACTOR, KEEPS, MORE, Inference
-from tollproof.ratelimit.models import COUNTER, COUNTER_REJECTED
+from tollproof.ratelimit.infer import FACTOR, FIT, KEEPS, MORE, Inference
+from tollproof.ratelimit.models import COUNTER
 from tollproof.ratelimit.promise import Algorithm, Policy, RateLimitPromise
 from tollproof.ratelimit.view import ADMITTED, REFUSED, Lane, View
 
@@ -228,7 +228,7 @@ def under_admission(
         f"a request of {key} was refused {at:.2f} s into the run, when at most "
         f"{counted} can have been admitted in the {policy.window:g} s before"
     )
-    counter, best = inference.cost((COUNTER, COUNTER_REJECTED)), inference.fits[0].cost
+    counter, best = inference.cost((COUNTER,)), inference.fits[0].cost
     may = promise.algorithm in (None, Algorithm.SLIDING_COUNTER)
     if may and inference.named == COUNTER:
         return passed(
@@ -237,7 +237,10 @@ def under_admission(
             "had been used evenly, does that",
             counted=counted,
         )
-    if may and not inference.named and (counter or 0) < FACTOR * best + MORE:
+    close = counter is not None and counter < min(
+        FACTOR * best + MORE, 2 * FIT * inference.requests
+    )
+    if may and not inference.named and close:
         return inconclusive(
             aspect, f"{sentence}; a sliding counter would do that, and may be one"
         )

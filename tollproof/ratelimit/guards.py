@@ -205,7 +205,7 @@ def _foreign(lanes: Sequence[Lane], promise: RateLimitPromise) -> Guard | None:
     # Where as much is missing again after a window of silence, nobody took it: the
     # limiter never had it.
     again = [gap for lane in lanes for gap in _missing_again(lane, limit, window)]
-    never = min(again, default=0.0)
+    never = float(max(again, default=0))
     for key, lack in first:
         if lack - max(0.0, never) > bearable:
             return _foreign_guard(
@@ -227,12 +227,23 @@ def _foreign(lanes: Sequence[Lane], promise: RateLimitPromise) -> Guard | None:
 
 
 def _missing_again(lane: Lane, limit: int, window: float) -> list[int]:
-    """Return what is missing at the first answer after a window without requests."""
-    for row in range(1, len(lane)):
-        if lane.sent[row] - lane.received[row - 1] > 1.01 * window:
-            seen = _missing(lane, limit, lane.sent[row], 0.05 * window)
-            return [seen[0][1]] if seen else []
-    return []
+    """Return what is missing at the first answer after a long silence.
+
+    Everything of ours that may still count, from a whole window, is taken into account.
+    """
+    counted = [
+        lane.sent[row] for row, what in enumerate(lane.outcome) if what != REFUSED
+    ]
+    found = []
+    for row in lane.rows(ADMITTED, plain=True):
+        told = lane.told[row].remaining
+        silent = row and lane.sent[row] - lane.received[row - 1] > 0.25 * window
+        if silent and told is not None and told.value is not None:
+            ours = bisect_left(counted, lane.received[row]) - bisect_left(
+                counted, lane.sent[row] - window
+            )
+            found.append(limit - told.value - ours)
+    return found
 
 
 def _missing(

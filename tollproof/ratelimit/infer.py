@@ -141,6 +141,14 @@ def infer(lanes: Sequence[Lane], policy: Policy) -> Inference:
         )
     fits = _fit_all(sequences, policy.limit, policy.window, policy.burst)
     promised = fits[0].cost
+    if fits[0].cost <= EXPLAINED and fits[0].model.family == FIXED_CLOCK:
+        # Where keys began together, a shorter window from the first request on ends
+        # when one by the clock does.
+        window = _best_window(sequences, policy.limit, _measured(lanes, policy)[1][1:])
+        if window:
+            model = Model(family=FIXED_FIRST, limit=policy.limit, window=window)
+            cost = _total(model, sequences, requests)
+            fits = _best_of(fits, (Fit(model=model, cost=int(min(cost, requests))),))
     if fits[0].cost > EXPLAINED:
         # What does not keep the promised figures may keep others.
         promised_figures = (float(policy.limit), policy.window)
@@ -355,9 +363,9 @@ def _counters(model: Model, sequences: Sequence[_Sequence]) -> Iterable[Model]:
     for part in range(24):
         cost(model.window * part / 24)
     step = model.window / 24
-    for _ in range(5):
+    for _ in range(6):
         step /= 2
-        for centre in sorted(tried, key=lambda phase: tried[phase])[:2]:
+        for centre in sorted(tried, key=lambda phase: tried[phase])[:3]:
             cost(centre - step)
             cost(centre + step)
     for phase in sorted(tried, key=lambda phase: tried[phase])[:3]:
@@ -397,24 +405,26 @@ def _measured(
     low, high = 0.0, 3 * policy.window
     spans: list[tuple[float, float]] = []
     for lane in lanes:
-        admitted = 0
-        refused = -1
-        for row, outcome in enumerate(lane.outcome):
-            if lane.variant[row] != "plain":
-                continue
-            if outcome == ADMITTED:
-                if refused >= 0:
-                    begin = lane.sent[refused] - lane.received[0]
-                    spans.append((begin, lane.received[row] - lane.sent[0]))
-                    break
-                admitted += 1
-            elif outcome == REFUSED:
-                if refused < 0:
-                    later = lane.outcome[row : row + 10]
-                    if later.count(REFUSED) < 8:
-                        break
-                    counts.append(admitted)
-                refused = row
+        rows = [row for row, variant in enumerate(lane.variant) if variant == "plain"]
+        outcomes = [lane.outcome[row] for row in rows]
+        # Shut is where ten in a row are refused: within a burst the order is open.
+        shut = next(
+            (
+                at
+                for at, outcome in enumerate(outcomes)
+                if outcome == REFUSED and ADMITTED not in outcomes[at : at + 10]
+            ),
+            None,
+        )
+        if shut is None:
+            continue
+        counts.append(outcomes[:shut].count(ADMITTED))
+        again = next(
+            (at for at in range(shut, len(rows)) if outcomes[at] == ADMITTED), None
+        )
+        if again is not None:
+            begin = lane.sent[rows[again - 1]] - lane.received[rows[0]]
+            spans.append((begin, lane.received[rows[again]] - lane.sent[rows[0]]))
     for begin, end in sorted(spans, key=lambda span: span[1] - span[0]):
         if end > low and begin < high:
             low, high = max(low, begin), min(high, end)
@@ -431,7 +441,7 @@ def _best_window(
     sequences: Sequence[_Sequence], limit: float, windows: Sequence[float]
 ) -> float:
     """Return the window that explains most, from the first request or as a log."""
-    best, found = float("inf"), windows[0]
+    best, found = float("inf"), windows[0] if windows else 0.0
     for window in windows:
         for family in (FIXED_FIRST, LOG):
             model = Model(family=family, limit=limit, window=window)

@@ -15,7 +15,7 @@ from tollproof.ratelimit.finding import (
     not_applicable,
     passed,
 )
-from tollproof.ratelimit.infer import FACTOR, KIN, MORE, STUCK, Inference
+from tollproof.ratelimit.infer import FACTOR, KIN, MORE, STUCK, Inference, describe
 from tollproof.ratelimit.models import (
     BUCKET,
     COUNTER_REJECTED,
@@ -187,6 +187,16 @@ def window(view: View, promise: RateLimitPromise, inference: Inference) -> Findi
         "phase": best.phase,
         "capacity": best.capacity,
     }
+    close = [
+        fit.model for fit in inference.fits if fit.model.family in inference.candidates
+    ]
+    if any(
+        abs(one.window - best.window) > PRECISION * best.window
+        or one.limit != best.limit
+        for one in close
+    ):
+        told = " or ".join(describe(one, policy) for one in close)
+        return inconclusive(aspect, f"what was admitted is explained by {told}")
     if same_limit and same_window:
         what = "rate" if best.family == BUCKET else "limit and window"
         return passed(

@@ -21,7 +21,13 @@ from tollproof.ratelimit.finding import (
 )
 from tollproof.ratelimit.headers import Count
 from tollproof.ratelimit.infer import Inference
-from tollproof.ratelimit.models import BUCKET, FIXED_CLOCK, FIXED_FIRST
+from tollproof.ratelimit.models import (
+    BUCKET,
+    COUNTER,
+    COUNTER_REJECTED,
+    FIXED_CLOCK,
+    FIXED_FIRST,
+)
 from tollproof.ratelimit.promise import Algorithm, Ietf, RateLimitPromise, ResetForm
 from tollproof.ratelimit.reopening import openings
 from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, Lane, Told, View
@@ -107,9 +113,16 @@ def remaining_header(
     wrong: dict[str, int] = {}
     answers = 0
     total = _Remaining()
-    refills = inference.named == BUCKET or (
-        not inference.named
-        and promise.algorithm in (None, Algorithm.TOKEN_BUCKET, Algorithm.LEAKY_BUCKET)
+    # Buckets and sliding counters give back little by little.
+    refills = bool({BUCKET, COUNTER, COUNTER_REJECTED} & set(inference.candidates)) or (
+        not inference.candidates
+        and promise.algorithm
+        in (
+            None,
+            Algorithm.SLIDING_COUNTER,
+            Algorithm.TOKEN_BUCKET,
+            Algorithm.LEAKY_BUCKET,
+        )
     )
     rate = policy.limit / policy.window if refills else 0.0
     top = max(policy.limit, policy.burst or 0)
@@ -310,7 +323,7 @@ def _compare_resets(view: View, window: float, offset: Offset, answers: int) -> 
     worst = 0.0
     example = ""
     for lane in view:
-        for opening in openings(lane, 0.1 * window):
+        for opening in openings(lane, 0.0):
             since = lane.sent[opening.refused] - 0.9 * window
             for row in range(opening.refused, -1, -1):
                 if lane.sent[row] < since or lane.outcome[row] == ADMITTED:
