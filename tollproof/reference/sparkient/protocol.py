@@ -2,13 +2,15 @@
 
 A message that cannot be read is answered with the same envelope and header fields as
 any other error, and then the connection is closed, for nobody knows where the next
-message would begin (RFC 9112, 9.3 and 11.2).
+message would begin (RFC 9112, 9.3 and 11.2). Who is still sending when it is answered
+gets the answer nevertheless: a connection is closed in stages (RFC 9112, 9.6).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -25,12 +27,23 @@ MOST_HELD = 256 * 1024
 MOST_PARSED = 60_000
 #: Seconds that the rest of a request line or header is waited for.
 PATIENCE = 5.0
+#: Seconds that a peer is given to stop sending, once it has its last answer.
+LINGER = 2.0
 #: Bytes that are read and dropped after an answer that did not wait for the body.
 MOST_DRAINED = 16 * 1024 * 1024
 
 
 class _Unreadable(Exception):
     """Raised inside the parser's callbacks, which stops it."""
+
+
+class _Exit:
+    """What a request's handling sees of the transport: it leaves closing to us."""
+
+    def __init__(self, transport: asyncio.Transport, leave: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = leave
 
 
 def protocol(finish: Finish, most_held: int = MOST_HELD) -> type[HttpToolsProtocol]:
@@ -42,10 +55,14 @@ def protocol(finish: Finish, most_held: int = MOST_HELD) -> type[HttpToolsProtoc
         _drained = 0
         _later: Answer | None = None
         _waiting: asyncio.TimerHandle | None = None
+        _leaving = False
 
         def data_received(self, data: bytes) -> None:
             if self._later is not None or self.transport.is_closing():
                 return  # nothing after an unreadable message is a message
+            if self._leaving:
+                self._drop(len(data))
+                return
             self._unset_keepalive_if_required()
             try:
                 self.parser.feed_data(data)
@@ -105,21 +122,38 @@ def protocol(finish: Finish, most_held: int = MOST_HELD) -> type[HttpToolsProtoc
             if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
                 raise _Unreadable
             super().on_headers_complete()
+            leaving = _Exit(self.transport, self._leave)
+            self.cycle.transport = cast("asyncio.Transport", leaving)
             self._reading = "body"
             self._drained = 0
 
         def on_body(self, body: bytes) -> None:
             if self.cycle.response_complete:
-                self._drained += len(body)
-                if self._drained > MOST_DRAINED:
-                    self.transport.close()
+                self._drop(len(body))
             super().on_body(body)
+
+        def _drop(self, size: int) -> None:
+            self._drained += size
+            if self._drained > MOST_DRAINED:
+                self.transport.close()
+
+        def _leave(self) -> None:
+            """Close, but not while the peer sends: a reset would eat the answer."""
+            if self._reading and self.transport.can_write_eof():
+                self._leaving = True
+                self.transport.write_eof()
+                self._waiting = self.loop.call_later(LINGER, self.transport.close)
+            else:
+                self.transport.close()
 
         def on_message_complete(self) -> None:
             super().on_message_complete()
             self._reading = ""
 
         def on_response_complete(self) -> None:
+            if self._leaving:
+                self.flow.resume_reading()
+                return
             waiting = bool(self.pipeline)
             super().on_response_complete()
             if self._later is not None and not waiting:
@@ -154,13 +188,14 @@ def protocol(finish: Finish, most_held: int = MOST_HELD) -> type[HttpToolsProtoc
                 self._later = answer
 
         def _write(self, answer: Answer) -> None:
-            if self.transport.is_closing():
+            if self.transport.is_closing() or self._leaving:
                 return
             lines = [STATUS_LINE[answer.status]]
             fields = [*self.server_state.default_headers, *answer.encoded()]
             for name, value in [*fields, (b"connection", b"close")]:
                 lines += (name, b": ", value, b"\r\n")
             self.transport.write(b"".join([*lines, b"\r\n", answer.body]))
-            self.transport.close()
+            self._reading = self._reading or "request line"
+            self._leave()
 
     return EnvelopeProtocol
