@@ -49,7 +49,7 @@ prove: $(STAMP)   ## every seeded fault is noticed, and nothing else
 
 catalogue: $(STAMP) ## write the generated pages of docs/ and the published schemas
 	$(BIN)/tollproof catalogue --format markdown > docs/reference/checks.md
-	$(BIN)/python -m tollproof.profile.schema > profiles/profile.schema.json
+	$(BIN)/python -m tollproof.profile > profiles/profile.schema.json
 
 bench: $(STAMP)   ## figures as ratios: make bench, or make bench NAME=startup
 	$(BIN)/python -m bench $(NAME)

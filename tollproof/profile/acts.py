@@ -107,6 +107,8 @@ class Lifecycle(Section):
     """How keys are listed."""
     revoke: Revoke
     """How a key is revoked."""
+    sample: Annotated[Whole, Field(ge=2, le=1000)] = 12
+    """Keys that an audit may create to judge how they are made; all are revoked."""
 
     @model_validator(mode="after")
     def _somebody_calls(self) -> Self:
