@@ -83,7 +83,7 @@ class Session:
         swept: verdicts of the checks that judge exchanges, once they have.
         run: the finished run.
         unreadable: what is wrong with suites that could not be collected.
-        refused: why files of it were not written; empty texts for those that were.
+        refused: why files of it were not written.
         worker: the name of this process among several, empty when it is alone.
     """
 
@@ -200,7 +200,10 @@ class Session:
             run, self.profile.waivers, datetime.now().astimezone().date()
         )
         self.progress.ended(self.run)
-        self.refused = tuple(self._write(form, self.run) for form in FORMATS.values())
+        written = [self._write(form, self.run) for form in FORMATS.values()]
+        self.refused = tuple(reason for reason in written if reason)
+        for reason in self.refused:
+            sys.stderr.write(f"tollproof: {reason}\n")
         return self.run
 
     def tidy(self) -> tuple[str, ...]:
@@ -231,7 +234,7 @@ class Session:
         """Return the run in words, for a terminal."""
         width = shutil.get_terminal_size().columns
         text = terminal.render(self.run, width=width) if self.run else ""
-        return "\n".join((text, *(reason for reason in self.refused if reason)))
+        return text
 
     def close(self) -> None:
         """Close connections and files."""
