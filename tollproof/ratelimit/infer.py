@@ -301,7 +301,7 @@ def _fit_all(
     for family in (FIXED_FIRST, LOG, LOG_REJECTED, TTL, TTL_ADMITTED, NO_EXPIRY):
         keep((plain(family),))
     keep((plain(UNLIMITED),))
-    keep(_phased(plain(FIXED_CLOCK), sequences, _switches(sequences, window)))
+    keep(_fixed(plain(FIXED_CLOCK), sequences, _switches(sequences, window)))
     for family in (COUNTER, COUNTER_REJECTED):
         keep(_counters(plain(family), sequences))
     keep(_buckets(plain(BUCKET), sequences, burst))
@@ -325,7 +325,7 @@ def _switches(sequences: Sequence[_Sequence], window: float) -> list[float]:
             if seen and shut:
                 found.add(((last + here) / 2) % window)
             if 0 < seen < asked and size > 1:
-                step = max(1, size // 8)
+                step = max(1, size // 24)
                 found.update(
                     one.groups[at][0] % window for at in range(row, row + size, step)
                 )
@@ -337,10 +337,21 @@ def _switches(sequences: Sequence[_Sequence], window: float) -> list[float]:
     return sorted(found)
 
 
-def _phased(
+def _fixed(
     model: Model, sequences: Sequence[_Sequence], phases: Iterable[float]
 ) -> Iterable[Model]:
-    return [replace(model, phase=phase) for phase in phases]
+    """Windows by the clock: the phases worth trying, then the neighbours of the best."""
+    best, found = float("inf"), 0.0
+    for phase in phases:
+        cost = _total(replace(model, phase=phase), sequences, best)
+        if cost < best:
+            best, found = cost, phase
+    yield replace(model, phase=found)
+    if best:
+        step = model.window / 4000
+        for turn in range(7):
+            yield replace(model, phase=found + step * 2**turn)
+            yield replace(model, phase=found - step * 2**turn)
 
 
 def _counters(model: Model, sequences: Sequence[_Sequence]) -> Iterable[Model]:
@@ -418,9 +429,13 @@ def _measured(
         )
         if shut is None:
             continue
-        counts.append(outcomes[:shut].count(ADMITTED))
+        known = lane.received[rows[shut]]
+        later = next(
+            (at for at, row in enumerate(rows) if lane.sent[row] > known), len(rows)
+        )
+        counts.append(outcomes[:later].count(ADMITTED))
         again = next(
-            (at for at in range(shut, len(rows)) if outcomes[at] == ADMITTED), None
+            (at for at in range(later, len(rows)) if outcomes[at] == ADMITTED), None
         )
         if again is not None:
             begin = lane.sent[rows[again - 1]] - lane.received[rows[0]]
