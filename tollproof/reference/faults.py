@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tollproof.errors import UsageError
+from tollproof.reference.identity_faults import AUTHORIZATION, OAUTH, TENANCY, TOKENS
+from tollproof.reference.lifecycle_faults import ROTATION, SECRETS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +227,12 @@ FAULTS: tuple[Fault, ...] = tuple(
         ("authentication", _AUTHENTICATION),
         ("envelope", _ENVELOPE),
         ("headers", _HEADERS),
+        ("tokens", TOKENS),
+        ("oauth", OAUTH),
+        ("authorization", AUTHORIZATION),
+        ("tenancy", TENANCY),
+        ("rotation", ROTATION),
+        ("secrets", SECRETS),
     )
     for slug, *rest in table
 )
