@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-import yaml
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import HypothesisException
 from hypothesis.strategies import SearchStrategy
@@ -28,81 +25,6 @@ from tollproof.operations import (
     expand,
 )
 from tollproof.profile.target import Target
-
-#: Bytes of a document that are read; real ones of thousands of operations fit.
-DOCUMENT_LIMIT = 64 * 1024 * 1024
-
-
-def parse_document(text: str, source: str) -> dict[str, Any]:
-    """Parse an OpenAPI document, JSON or YAML.
-
-    Raises:
-        UsageError: it is neither, or not an OpenAPI 3 document; names place and remedy.
-    """
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as json_error:
-        try:
-            document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = mark.line + 1 if mark is not None else json_error.lineno
-            raise UsageError(
-                f"{source}:{line}: not a readable OpenAPI document, "
-                "neither as JSON nor as YAML"
-            ) from error
-    if not isinstance(document, dict):
-        raise UsageError(f"{source}: an OpenAPI document is an object at its top")
-    version = str(document.get("openapi", ""))
-    if not version.startswith("3."):
-        found = f"swagger {document['swagger']}" if "swagger" in document else "none"
-        raise UsageError(
-            f"{source}: OpenAPI 3.0 or 3.1 is needed, and `openapi` says "
-            f"{version or found!r}; convert older documents first"
-        )
-    if not isinstance(document.get("paths", {}), dict):
-        raise UsageError(f"{source}: `paths` must be an object of path templates")
-    return document
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with only what JSON knows: a date in an example stays the text it is."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    letter: [(tag, regexp) for tag, regexp in resolvers if "timestamp" not in tag]
-    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-#: The member name that a line of JSON or YAML begins.
-_MEMBER = re.compile(r"""\s*(?P<quote>["']?)(?P<name>.+?)(?P=quote)\s*:(?=\s|$)""")
-
-
-def operation_lines(text: str, labels: Iterable[str]) -> dict[str, int]:
-    """Return the 1-based line of each operation in a document's text.
-
-    The line of its method, or of its path where the method does not stand on a line
-    of its own; operations that cannot be found stay out.
-    """
-    members = (_MEMBER.match(line) for line in text.splitlines())
-    keys = [member["name"] if member else "" for member in members]
-    paths = {key: index for index, key in reversed(list(enumerate(keys))) if key}
-    found: dict[str, int] = {}
-    for label in labels:
-        method, _, path = label.partition(" ")
-        start = paths.get(path)
-        if start is None:
-            continue
-        line = start
-        for index in range(start + 1, len(keys)):
-            if keys[index].startswith("/"):
-                break
-            if keys[index] == method.lower():
-                line = index
-                break
-        found[label] = line + 1
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,8 +70,11 @@ class Document:
             for name, value in (case.query if case else {}).items():
                 if not query_certain:
                     query.setdefault(name, value)
+            for name in sorted(_required(handle.headers) - headers.keys()):
+                headers[name] = case.headers.get(name, "x") if case else "x"
             if not body_certain and case is not None:
-                body, media_type = _encoded(case.body), case.media_type or media_type
+                media_type = case.media_type or media_type
+                body = _encoded(case.body, media_type)
         lines = tuple((name, str(value)) for name, value in headers.items())
         if body:
             lines += (("Content-Type", media_type),)
@@ -174,7 +99,10 @@ class Document:
         handle = self._handles[operation.label]
         bodies = [body for body in handle.body if isinstance(body, OpenApiBody)]
         json_bodies = [body for body in bodies if "json" in body.media_type]
-        if not json_bodies or not json_bodies[0].is_negatable:
+        try:
+            if not json_bodies or not json_bodies[0].is_negatable:
+                return ()
+        except _broken():
             return ()
         alternative = json_bodies[0]
         found: dict[bytes, None] = {}
@@ -212,29 +140,29 @@ def read_operations(
     """
     # Importing schemathesis costs a quarter of a second; only runs with an OpenAPI
     # document pay it.
-    import schemathesis
-    from schemathesis.core.result import Err
     from schemathesis.errors import LoaderError
 
     try:
-        schema = schemathesis.openapi.from_dict(document)
+        found = _all_operations(document)
     except LoaderError as error:
         raise UsageError(f"{source}: {error}") from error
+    except _broken():
+        # One operation that schemathesis trips over takes all others with it.
+        found = _one_by_one(document)
     default = document.get("security")
     operations: list[Operation] = []
     handles: dict[str, Any] = {}
     unreadable: list[Unreadable] = []
-    for result in schema.get_all_operations():
-        if isinstance(result, Err):
-            unreadable.append(_unreadable(result.err()))
+    for handle in found:
+        if isinstance(handle, Unreadable):
+            unreadable.append(handle)
             continue
-        handle: Any = result.ok()
         label = f"{handle.method.upper()} {handle.path}"
         if target.is_excluded(label):
             continue
         try:
             operations.append(_operation(handle, label, default, target))
-        except schemathesis.errors.InvalidSchema as error:
+        except _broken() as error:
             unreadable.append(Unreadable(label=label, problem=_first_line(error)))
             continue
         handles[label] = handle
@@ -244,6 +172,51 @@ def read_operations(
         unreadable=tuple(unreadable),
         _handles=handles,
     )
+
+
+def _broken() -> tuple[type[Exception], ...]:
+    """What schemathesis raises over a document that no specification allows."""
+    from schemathesis.errors import SchemathesisError
+
+    return (
+        SchemathesisError,
+        HypothesisException,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    )
+
+
+def _all_operations(document: dict[str, Any]) -> list[Any]:
+    """Return schemathesis' operations, and an :class:`Unreadable` for each other."""
+    import schemathesis
+    from schemathesis.core.result import Err
+
+    return [
+        _unreadable(item.err()) if isinstance(item, Err) else item.ok()
+        for item in schemathesis.openapi.from_dict(document).get_all_operations()
+    ]
+
+
+def _one_by_one(document: dict[str, Any]) -> list[Any]:
+    """As :func:`_all_operations`, each operation in a document of its own."""
+    found: list[Any] = []
+    for path, item in document["paths"].items():
+        members = item if isinstance(item, dict) else {"get": item}
+        shared = {key: members[key] for key in members if key not in _METHODS}
+        for method in sorted(members.keys() & _METHODS):
+            alone = {**document, "paths": {path: {**shared, method: members[method]}}}
+            try:
+                found += _all_operations(alone)
+            except _broken() as error:
+                label = f"{method.upper()} {path}"
+                found.append(Unreadable(label=label, problem=_first_line(error)))
+    return found
+
+
+_METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 
 
 def _operation(handle: Any, label: str, default: Any, target: Target) -> Operation:
@@ -272,10 +245,17 @@ def _first_line(error: object) -> str:
 
 
 def _prefix(document: Mapping[str, Any]) -> str:
+    """Return the path of the first server, its variables at their defaults."""
     servers = document.get("servers")
     first = servers[0] if isinstance(servers, list) and servers else {}
-    url = first.get("url", "") if isinstance(first, dict) else ""
-    return urlsplit(str(url)).path.rstrip("/") if "{" not in str(url) else ""
+    url = str(first.get("url", "")) if isinstance(first, dict) else ""
+    variables = first.get("variables") if isinstance(first, dict) else {}
+    for name, variable in (variables if isinstance(variables, dict) else {}).items():
+        if isinstance(variable, dict) and "default" in variable:
+            url = url.replace("{" + str(name) + "}", str(variable["default"]))
+    path = url.partition("://")[2].partition("/")[2] if "://" in url else url
+    path = path.partition("?")[0].partition("#")[0].strip("/")
+    return f"/{path}" if path and "{" not in path else ""
 
 
 def _parameters(
@@ -296,6 +276,16 @@ def _parameters(
             else:
                 found[parameter.name] = written
     return found, certain
+
+
+def _required(parameters: Any) -> set[str]:
+    """Return the names of required parameters that are no credential."""
+    return {
+        parameter.name
+        for parameter in parameters
+        if parameter.is_required
+        and not parameter.definition.get("x-original-security-type")
+    }
 
 
 def _written(definition: Mapping[str, Any]) -> Any:
@@ -327,17 +317,22 @@ def _body(handle: Any) -> tuple[bytes, str, bool]:
     body = bodies[0]
     written = _written(body.definition)
     if written is None:
-        return b"", body.media_type, not body.is_required and len(bodies) == 0
-    return _encoded(written), body.media_type, True
+        return b"", body.media_type, False
+    return _encoded(written, body.media_type), body.media_type, True
 
 
-def _encoded(value: Any) -> bytes:
+def _encoded(value: Any, media_type: str = "application/json") -> bytes:
+    """Return a body as it is sent; what is not JSON is taken as it was written."""
     from schemathesis.core import NotSet
 
     if isinstance(value, NotSet):
         return b""
     if isinstance(value, bytes):
         return value
+    if isinstance(value, str) and "json" not in media_type:
+        return value.encode("utf-8", "surrogatepass")
+    if isinstance(value, dict) and "x-www-form-urlencoded" in media_type:
+        return encode_query(value).encode()
     try:
         return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
     except (TypeError, ValueError):
@@ -376,7 +371,7 @@ def _draw(strategy: SearchStrategy[Any], run_seed: int, count: int) -> Iterator[
     def collect(value: Any) -> None:
         drawn.append(value)
 
-    # An unsatisfiable schema yields nothing; the caller copes with that.
-    with contextlib.suppress(HypothesisException):
+    # A schema that is unsatisfiable or wrong yields nothing; the caller copes.
+    with contextlib.suppress(*_broken()):
         collect()
     return iter(drawn)

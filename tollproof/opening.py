@@ -15,19 +15,14 @@ from urllib.parse import urlsplit
 
 from tollproof.client import Client, ClientSettings, origin_of
 from tollproof.deployment import Deployment, prefix_of
+from tollproof.documents import DOCUMENT_LIMIT, operation_lines, parse_document
 from tollproof.errors import Problem, ProfileError, UsageError
 from tollproof.identity import FixedCredential, Identity, Open
 from tollproof.identity.clock import TargetClock
 from tollproof.identity.fetching import Fetcher
 from tollproof.identity.mechanisms import Surroundings, mechanism_of
 from tollproof.model import Anchor, Exchange, Tier
-from tollproof.openapi import (
-    DOCUMENT_LIMIT,
-    Document,
-    operation_lines,
-    parse_document,
-    read_operations,
-)
+from tollproof.openapi import Document, read_operations
 from tollproof.operations import Operation
 from tollproof.profile.model import Profile
 from tollproof.profile.secrets import resolve_all

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tollproof.openapi import parse_document
+from tollproof.documents import parse_document
 from tollproof.opening import fetch_document
 from tollproof.profile.draft import draft_profile
 
