@@ -102,6 +102,8 @@ def test_scope(target: Target, exchange: Exchange) -> Verdict:
     _, headers = _promise(target)
     if target.means(headers.on, exchange):
         return not_applicable("The fields are promised here.")
+    if exchange.identity != "anonymous" and exchange.status != 401:
+        return not_applicable("Whoever called was let in; that is judged elsewhere.")
     there = [name for name in _names(headers) if _response(exchange).header_list(name)]
     if there:
         return failed(
