@@ -139,6 +139,7 @@ def _observe(trial: Trial, suites: tuple[str, ...]) -> Observation:
             command="tollproof prove",
             only=chosen,
             progress="silent",
+            formats=("json",),
         )
         code = running.run_silently(request, seconds=PATIENCE)
         try:

@@ -68,6 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--tollproof-suite", action="append", default=[], help="only this suite")
     add("--tollproof-check", action="append", default=[], help="only this check")
     add("--tollproof-base-url", metavar="URL", help="judge this address instead")
+    add("--tollproof-formats", default="", help="only these reports, by comma")
     add("--tollproof-compare", metavar="DIR", help="a former run to compare with")
     add("--tollproof-fail-on", default=Severity.INFO.value, help="lowest that counts")
     add("--tollproof-run-id", default="", help="name of the run, else a random one")

@@ -34,6 +34,7 @@ class Request:
     Attributes:
         only: names of suites, or folders with further suites.
         progress: `live`, `plain` or empty.
+        formats: names of the reports to write; all of them when empty.
         workers: processes to spread the checks over; 1 for none but one.
     """
 
@@ -49,6 +50,7 @@ class Request:
     seed: int = 0
     progress: str = ""
     workers: int = 1
+    formats: tuple[str, ...] = ()
     production_consent: bool = False
 
 
@@ -117,6 +119,7 @@ def command(request: Request) -> list[str]:
         "progress": request.progress,
         "base-url": request.base_url or "",
         "compare": str(request.compare or ""),
+        "formats": ",".join(request.formats),
     }
     arguments = [
         sys.executable,

@@ -79,6 +79,7 @@ class Session:
 
     Attributes:
         cases: every case of every check collected, by check id and subject.
+        formats: names of the reports that are written.
         former: an earlier run that the reports compare with.
         swept: verdicts of the checks that judge exchanges, once they have.
         run: the finished run.
@@ -94,6 +95,7 @@ class Session:
     about: About
     journal: Lines
     progress: Progress
+    formats: tuple[str, ...] = tuple(FORMATS)
     former: Run | None = None
     plan: Plan = field(default_factory=Plan)
     cases: dict[str, dict[str, Case]] = field(default_factory=dict)
@@ -200,7 +202,7 @@ class Session:
             run, self.profile.waivers, datetime.now().astimezone().date()
         )
         self.progress.ended(self.run)
-        written = [self._write(form, self.run) for form in FORMATS.values()]
+        written = [self._write(FORMATS[name], self.run) for name in self.formats]
         self.refused = tuple(reason for reason in written if reason)
         for reason in self.refused:
             sys.stderr.write(f"tollproof: {reason}\n")
@@ -326,6 +328,8 @@ def open_session(option: Any, worker: str) -> Session:
             notes=deployment.notes,
         ),
         journal=journal,
+        formats=tuple(filter(None, option.tollproof_formats.split(",")))
+        or tuple(FORMATS),
         former=former,
         progress=progress,
     )
