@@ -207,7 +207,7 @@ def _foreign(lanes: Sequence[Lane], promise: RateLimitPromise) -> Guard | None:
     again = [gap for lane in lanes for gap in _missing_again(lane, limit, window)]
     never = float(max(again, default=0))
     for key, lack in first:
-        if lack - max(0.0, never) > bearable:
+        if lack - max(0.0, never) > max(bearable, 0.2 * lack):
             return _foreign_guard(
                 f"the first answers to {key} tell of {lack:.0f} requests that are not "
                 "ours: the key was not rested, or somebody else uses it"

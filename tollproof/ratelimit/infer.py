@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from tollproof.ratelimit.clusters import Clusters, clusters_of, total_cost
 from tollproof.ratelimit.models import (
     BUCKET,
     COUNTER,
@@ -27,7 +28,8 @@ from tollproof.ratelimit.models import (
     Model,
 )
 from tollproof.ratelimit.promise import Algorithm, Policy
-from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, Lane
+from tollproof.ratelimit.resets import told_by_clock
+from tollproof.ratelimit.view import ADMITTED, REFUSED, Lane
 
 #: A model is named when it misses at most this share of the requests …
 FIT = 0.03
@@ -35,11 +37,6 @@ FIT = 0.03
 FACTOR, MORE = 3, 4
 #: Past this cost, other figures than the promised ones are tried.
 EXPLAINED = 3
-#: Moments of decision are known to this share of the window.
-NEAR = 0.003
-#: Seconds after which a decision is not attributed to a request that had no answer.
-LONGEST = 1.0
-
 #: Families with one and the same fault, which is what is named.
 KIN = frozenset((TTL, TTL_ADMITTED, NO_EXPIRY))
 STUCK = "counter that does not expire while it is asked"
@@ -101,38 +98,13 @@ class Inference:
         return min(costs) if costs else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sequence:
-    """One key's requests as a model sees them.
-
-    Attributes:
-        groups: (time, how many) of requests decided at nearly the same time.
-        clusters: how many groups make up each cluster.
-        begins: when each cluster begins.
-        horizons: until when what was sent in a cluster may have been decided, at most.
-        admitted: observed, for each cluster.
-        free: in each cluster, how many outcomes are unknown: they cost nothing.
-        loose: how many requests were under way for so long that their place among
-            the others is open.
-    """
-
-    groups: list[tuple[float, int]]
-    clusters: list[int]
-    begins: list[float]
-    horizons: list[float]
-    admitted: list[int]
-    free: list[int]
-    requests: int
-    loose: int
-
-
 def infer(lanes: Sequence[Lane], policy: Policy) -> Inference:
     """Replay all models over the plain requests of the lanes.
 
     Keys are taken to have been rested before their first request.
     """
     sequences = [
-        _sequence(lane, policy.window / 2000) for lane in lanes if len(lane) >= 3
+        clusters_of(lane, policy.window / 2000) for lane in lanes if len(lane) >= 3
     ]
     requests = sum(one.requests for one in sequences)
     if not requests:
@@ -141,13 +113,15 @@ def infer(lanes: Sequence[Lane], policy: Policy) -> Inference:
         )
     fits = _fit_all(sequences, policy.limit, policy.window, policy.burst)
     promised = fits[0].cost
-    if fits[0].cost <= EXPLAINED and fits[0].model.family == FIXED_CLOCK:
+    first = fits[0]
+    by_clock = first.cost <= EXPLAINED and first.model.family == FIXED_CLOCK
+    if by_clock and not told_by_clock(lanes, policy.window):
         # Where keys began together, a shorter window from the first request on ends
         # when one by the clock does.
         window = _best_window(sequences, policy.limit, _measured(lanes, policy)[1][1:])
         if window:
             model = Model(family=FIXED_FIRST, limit=policy.limit, window=window)
-            cost = _total(model, sequences, requests)
+            cost = total_cost(model, sequences, requests)
             fits = _best_of(fits, (Fit(model=model, cost=int(min(cost, requests))),))
     if fits[0].cost > EXPLAINED:
         # What does not keep the promised figures may keep others.
@@ -161,125 +135,8 @@ def infer(lanes: Sequence[Lane], policy: Policy) -> Inference:
     return replace(_decide(fits, requests, policy), promised_cost=promised)
 
 
-def _sequence(lane: Lane, span: float) -> _Sequence:
-    """Group the requests of a lane: a group spans at most `span` seconds.
-
-    A request that was under way for much longer than the others does not tie together
-    all that was sent meanwhile: its place is open, which costs one at most.
-    """
-    groups: list[tuple[float, int]] = []
-    clusters: list[int] = []
-    begins: list[float] = []
-    horizons: list[float] = []
-    admitted: list[int] = []
-    free: list[int] = []
-    until = first = -float("inf")
-    requests = loose = 0
-    usual = 3 * _median_width(lane) + 0.001
-    for row, sent in enumerate(lane.sent):
-        outcome = lane.outcome[row]
-        # An admitted variant may be counted apart: it says nothing about this limiter.
-        if lane.variant[row] != "plain" and outcome != REFUSED:
-            continue
-        width = lane.received[row] - sent
-        late = sent
-        requests += 1
-        if width > usual:
-            loose += 1
-            late = min(lane.received[row], sent + LONGEST)
-            width = usual
-        if sent >= until:
-            clusters.append(0)
-            begins.append(sent)
-            horizons.append(sent)
-            admitted.append(0)
-            free.append(0)
-            first = -float("inf")
-        admitted[-1] += outcome == ADMITTED
-        free[-1] += outcome == UNKNOWN
-        horizons[-1] = max(horizons[-1], late)
-        until = max(until, sent + width)
-        if sent - first <= span:
-            at, size = groups[-1]
-            groups[-1] = (at, size + 1)
-        else:
-            at = sent + 0.5 * width
-            groups.append((max(at, groups[-1][0]) if groups else at, 1))
-            clusters[-1] += 1
-            first = sent
-    return _Sequence(
-        groups=groups,
-        clusters=clusters,
-        begins=begins,
-        horizons=horizons,
-        admitted=admitted,
-        free=free,
-        requests=requests,
-        loose=loose,
-    )
-
-
-def _median_width(lane: Lane) -> float:
-    widths = sorted(
-        received - sent
-        for sent, received, outcome in zip(
-            lane.sent, lane.received, lane.outcome, strict=True
-        )
-        if outcome != UNKNOWN
-    )
-    return widths[len(widths) // 2] if widths else 0.0
-
-
-def _cost(model: Model, sequence: _Sequence, near: float, bound: float) -> float:
-    """Return the requests that a model does not explain; infinity past `bound`.
-
-    One too many and one too few, within `near` seconds or while a request of theirs
-    was under way, is one decision that fell earlier or later than thought: it costs
-    nothing.
-    """
-    predicted = model.replay(sequence.groups)
-    cost = row = left = 0
-    last = -float("inf")
-    for size, seen, free, begin, horizon in zip(
-        sequence.clusters,
-        sequence.admitted,
-        sequence.free,
-        sequence.begins,
-        sequence.horizons,
-        strict=True,
-    ):
-        if size == 1:
-            off = predicted[row] - seen
-        else:
-            off = sum(predicted[row : row + size]) - seen
-        row += size
-        if off:
-            # Unknown outcomes may have been admitted: that many more are explained.
-            if off > 0 and free:
-                off = max(0, off - free)
-            if begin > last:
-                left = 0
-            cost += abs(off)
-            if left * off < 0:
-                cost -= 2 * min(abs(left), abs(off))
-            left += off
-            last = max(last, horizon, begin + near)
-            if cost > bound + abs(left):
-                return float("inf")
-    return cost if cost <= bound else float("inf")
-
-
-def _total(model: Model, sequences: Sequence[_Sequence], bound: float) -> float:
-    cost = 0.0
-    for one in sequences:
-        cost += _cost(model, one, NEAR * model.window, bound - cost)
-        if cost > bound:
-            return float("inf")
-    return cost
-
-
 def _fit_all(
-    sequences: Sequence[_Sequence], limit: float, window: float, burst: int | None
+    sequences: Sequence[Clusters], limit: float, window: float, burst: int | None
 ) -> tuple[Fit, ...]:
     """Return the best fit of each family, best first."""
     cap = sum(one.requests for one in sequences)
@@ -289,7 +146,7 @@ def _fit_all(
         best: Fit | None = None
         for model in models:
             bound = cap if best is None else best.cost - 1
-            cost = _total(model, sequences, bound)
+            cost = total_cost(model, sequences, bound)
             if cost <= bound:
                 best = Fit(model=model, cost=int(cost))
         if best is not None:
@@ -308,7 +165,7 @@ def _fit_all(
     return tuple(sorted(fits, key=lambda fit: fit.cost))
 
 
-def _switches(sequences: Sequence[_Sequence], window: float) -> list[float]:
+def _switches(sequences: Sequence[Clusters], window: float) -> list[float]:
     """Phases worth trying for windows by the clock: where a key was let in again.
 
     A window's edge lies between two groups; only the order of the edge among the
@@ -338,12 +195,12 @@ def _switches(sequences: Sequence[_Sequence], window: float) -> list[float]:
 
 
 def _fixed(
-    model: Model, sequences: Sequence[_Sequence], phases: Iterable[float]
+    model: Model, sequences: Sequence[Clusters], phases: Iterable[float]
 ) -> Iterable[Model]:
-    """Windows by the clock: the phases worth trying, then the neighbours of the best."""
+    """Windows by the clock: phases worth trying, then the neighbours of the best."""
     best, found = float("inf"), 0.0
     for phase in phases:
-        cost = _total(replace(model, phase=phase), sequences, best)
+        cost = total_cost(replace(model, phase=phase), sequences, best)
         if cost < best:
             best, found = cost, phase
     yield replace(model, phase=found)
@@ -354,7 +211,7 @@ def _fixed(
             yield replace(model, phase=found - step * 2**turn)
 
 
-def _counters(model: Model, sequences: Sequence[_Sequence]) -> Iterable[Model]:
+def _counters(model: Model, sequences: Sequence[Clusters]) -> Iterable[Model]:
     """Sliding counters: windows from the first request, then by the clock.
 
     The cost is nearly smooth in the phase: a raster, then a closer look at its best.
@@ -368,7 +225,7 @@ def _counters(model: Model, sequences: Sequence[_Sequence]) -> Iterable[Model]:
         if phase not in tried:
             best = min(tried.values(), default=cap)
             one = replace(model, phase=phase)
-            tried[phase] = _total(one, sequences, 2 * best + 20)
+            tried[phase] = total_cost(one, sequences, 2 * best + 20)
         return tried[phase]
 
     for part in range(24):
@@ -384,7 +241,7 @@ def _counters(model: Model, sequences: Sequence[_Sequence]) -> Iterable[Model]:
 
 
 def _buckets(
-    model: Model, sequences: Sequence[_Sequence], burst: int | None
+    model: Model, sequences: Sequence[Clusters], burst: int | None
 ) -> Iterable[Model]:
     """Buckets of the promised capacity, of the limit, and of what was seen at once."""
     capacities = {float(burst or model.limit), float(model.limit), 1.0}
@@ -453,14 +310,14 @@ def _measured(
 
 
 def _best_window(
-    sequences: Sequence[_Sequence], limit: float, windows: Sequence[float]
+    sequences: Sequence[Clusters], limit: float, windows: Sequence[float]
 ) -> float:
     """Return the window that explains most, from the first request or as a log."""
     best, found = float("inf"), windows[0] if windows else 0.0
     for window in windows:
         for family in (FIXED_FIRST, LOG):
             model = Model(family=family, limit=limit, window=window)
-            cost = _total(model, sequences, best)
+            cost = total_cost(model, sequences, best)
             if cost < best:
                 best, found = cost, window
     return found
