@@ -107,7 +107,7 @@ class Document:
         alternative = json_bodies[0]
         found: dict[bytes, None] = {}
         strategy = handle.as_strategy(generation_mode=GenerationMode.NEGATIVE)
-        for case in _draw(strategy, run_seed, count * 8):
+        for case in _draw(strategy, run_seed, count * 3):
             encoded = _encoded(case.body)
             if encoded and _is_json_object(encoded) and not _fits(alternative, encoded):
                 found.setdefault(encoded)
