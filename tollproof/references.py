@@ -130,6 +130,8 @@ _CWE = {
     331: "Insufficient Entropy",
     334: "Small Space of Random Values",
     340: "Generation of Predictable Numbers or Identifiers",
+    341: "Predictable from Observable State",
+    342: "Predictable Exact Value from Previous Values",
     345: "Insufficient Verification of Data Authenticity",
     346: "Origin Validation Error",
     347: "Improper Verification of Cryptographic Signature",
