@@ -107,7 +107,7 @@ class Lifecycle(Section):
     """How keys are listed."""
     revoke: Revoke
     """How a key is revoked."""
-    sample: Annotated[Whole, Field(ge=2, le=1000)] = 12
+    sample: Annotated[Whole, Field(ge=2, le=1000)] = 16
     """Keys that an audit may create to judge how they are made; all are revoked."""
 
     @model_validator(mode="after")

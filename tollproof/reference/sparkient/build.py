@@ -19,6 +19,7 @@ from tollproof.reference.sparkient.byways import Byways
 from tollproof.reference.sparkient.errors import envelope
 from tollproof.reference.sparkient.fields import DASHBOARD_ORIGIN
 from tollproof.reference.sparkient.issuer_keys import IssuerKeys
+from tollproof.reference.sparkient.lapses import lapses
 from tollproof.reference.sparkient.messages import Answer, Call
 from tollproof.reference.sparkient.routes import Service
 from tollproof.reference.sparkient.seed import Stores, open_stores
@@ -84,7 +85,7 @@ def build(settings: Settings) -> Built:
         ),
         limiter=limiter,
         origins=frozenset({DASHBOARD_ORIGIN.encode(), settings.origin.encode()}),
-        blemishes=blemishes(faults),
+        blemishes=blemishes(faults) + lapses(faults),
         loopholes=stores.loopholes,
         bearers=_bearers(settings, stores, faults),
         byways=Byways(faults) or None,

@@ -6,8 +6,10 @@ Knows which kind of answer carries what. Must not know how a request came to it.
 from __future__ import annotations
 
 import math
+import time
 import uuid
 
+from tollproof.reference.limiters import Decision
 from tollproof.reference.sparkient.messages import Answer, Call
 
 REALM = "sparkient"
@@ -37,7 +39,7 @@ def add_common(call: Call, answer: Answer, origins: frozenset[bytes]) -> None:
     if (origin := call.value(b"origin")) and origin in origins:
         fields["access-control-allow-origin"] = origin.decode()
         fields["access-control-expose-headers"] = (
-            "Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
+            "RateLimit, RateLimit-Policy, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
             "X-Request-Id"
         )
     if call.decision is not None:
@@ -45,6 +47,16 @@ def add_common(call: Call, answer: Answer, origins: frozenset[bytes]) -> None:
         fields["x-ratelimit-remaining"] = str(call.decision.remaining)
         # Rounded up: a caller that comes back at this second is let in.
         fields["x-ratelimit-reset"] = str(math.ceil(call.decision.reset_at))
+        fields.update(_ietf(call.decision, call.window))
+
+
+def _ietf(decision: Decision, window: float) -> dict[str, str]:
+    """Say the same by draft-ietf-httpapi-ratelimit-headers-10, in whole seconds."""
+    left = max(0, math.ceil(decision.reset_at - time.time()))
+    return {
+        "ratelimit-policy": f'"default";q={decision.limit};w={math.ceil(window)}',
+        "ratelimit": f'"default";r={decision.remaining};t={left}',
+    }
 
 
 def preflight(call: Call, origins: frozenset[bytes]) -> Answer | None:

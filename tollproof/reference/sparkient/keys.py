@@ -198,7 +198,7 @@ class KeyStore:
             requests, seconds: its own limit and window; None for the default.
         """
         key_id = _random(ID_LENGTH)
-        raw = f"sk_{environment}_{key_id}{_random(SECRET_LENGTH)}"
+        raw = self.raw(name, environment, key_id)
         salt = secrets.token_bytes(16)
         self._connection.execute(
             "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
@@ -220,6 +220,10 @@ class KeyStore:
         if self._made:
             self._made(key_id, raw)
         return NewKey(id=key_id, raw=raw, created_at=now)
+
+    def raw(self, name: str, environment: str, key_id: str) -> str:
+        """Return a new key: its id is public, the rest is drawn."""
+        return f"sk_{environment}_{key_id}{_random(SECRET_LENGTH)}"
 
     def listing(self, organisation: str, most: int = 1000) -> Iterable[Listed]:
         """Return an organisation's keys, newest first, masked."""

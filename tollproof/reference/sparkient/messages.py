@@ -32,6 +32,7 @@ class Call:
         flaw: why the key it carries is refused, where it is a key at all.
         decision: what the limiter said; None when the request is not counted.
         body: None until it is read.
+        window: length of the window that it is counted in, seconds.
         unread: which part of the request could not be read; empty for a whole one.
     """
 
@@ -45,6 +46,7 @@ class Call:
     principal: Principal | None = None
     flaw: Flaw | None = None
     decision: Decision | None = None
+    window: float = 0.0
     unread: str = ""
     body: bytes | None = None
 

@@ -240,6 +240,7 @@ reset_form = "unix_seconds"
 on = ["authenticated"]
 exactly = true
 retry_after = "delay_seconds"
+ietf = "draft-10"
 
 [promises.keys]
 format = "^sk_live_[A-Za-z0-9]{{42}}$"
@@ -251,7 +252,7 @@ masked = '^sk_live_\\*+[A-Za-z0-9]{{4}}$'
 overlap = true
 active_within = 1.0
 revoked_within = 1.0
-stays_revoked_for = 5.0
+stays_revoked_for = 2.0
 
 [promises.secrets]
 at_rest = "hmac-sha256"

@@ -18,6 +18,7 @@ from typing import Any
 
 from tollproof.reference.sparkient.decisions import DecisionStore
 from tollproof.reference.sparkient.keys import KeyStore, Role, connect
+from tollproof.reference.sparkient.lapses import LAPSES, LapsingKeyStore
 from tollproof.reference.sparkient.loopholes import Loopholes
 from tollproof.reference.sparkient.oauth import LOOPHOLES, Rules, TokenEndpoint
 from tollproof.reference.sparkient.users import UserStore
@@ -133,7 +134,12 @@ def open_stores(folder: Path, faults: frozenset[str]) -> Stores:
     connection = connect(folder / "sparkient.db")
     loopholes = Loopholes(faults, connection, pepper) if faults else None
     made = loopholes.remember if loopholes else None
-    keys = KeyStore(connection, pepper, made)
+    lapsing = LAPSES & faults
+    keys = (
+        LapsingKeyStore(connection, pepper, made, faults=lapsing, seeded=_SEEDED)
+        if lapsing
+        else KeyStore(connection, pepper, made)
+    )
     if loopholes:
         loopholes.keys = keys
     return Stores(
@@ -146,6 +152,9 @@ def open_stores(folder: Path, faults: frozenset[str]) -> Stores:
         ),
         loopholes=loopholes,
     )
+
+
+_SEEDED = frozenset({"spare", *(cast.name for cast in IDENTITIES)})
 
 
 def _rules(faults: frozenset[str]) -> Rules:

@@ -1,0 +1,1 @@
+"""What happens to keys: made, followed by new ones, revoked, all while traffic runs."""

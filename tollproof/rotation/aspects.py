@@ -1,0 +1,208 @@
+"""What a rotation showed, one aspect at a time.
+
+Knows the course of the scenario and says which observations speak against an aspect.
+Each observation speaks about one aspect at most: so one fault is noticed by one check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+from tollproof.model import Verdict
+from tollproof.rotation.delay import Delay, Kept, delay, spread
+from tollproof.rotation.observation import Answer, Observation, Span, between, of
+from tollproof.rotation.scenario import Course, Promised, Rotated
+from tollproof.rotation.timeline import timeline
+
+#: Exchanges that a verdict refers to.
+SHOWN = 5
+_FAR = float("inf")
+
+
+def activation(rotated: Rotated, promise: Promised) -> Delay:
+    """Return how long a new key took to work."""
+    return delay(
+        rotated.created,
+        rotated.new_seen,
+        wanted=Answer.ADMITTED,
+        former=Answer.REFUSED,
+        promised=promise.active,
+    )
+
+
+def revocation(rotated: Rotated, promise: Promised) -> Delay:
+    """Return how long an old key took to be refused."""
+    return refusal(rotated.revoked, rotated.old_seen, promise)
+
+
+def refusal(revoked: Span, seen: Sequence[Observation], promise: Promised) -> Delay:
+    """Return how long a revoked key took to be refused, by one series of answers."""
+    return delay(
+        revoked,
+        seen,
+        wanted=Answer.REFUSED,
+        former=Answer.ADMITTED,
+        promised=promise.revoked,
+    )
+
+
+def was_live(rotated: Rotated) -> bool:
+    """Whether the old key still worked when it was revoked."""
+    before = between(rotated.old_seen, 0.0, rotated.revoked.sent)
+    telling = of(before, Answer.ADMITTED, Answer.REFUSED)
+    return bool(telling) and telling[-1].answer is Answer.ADMITTED
+
+
+def first_revocation(course: Course) -> float:
+    """Return the moment at which the first of all keys was to be revoked."""
+    return min(item.revoked.sent for item in rotations(course))
+
+
+def rotations(course: Course) -> tuple[Rotated, ...]:
+    """Return all rotations of a course."""
+    return (*course.in_turn, *course.at_once)
+
+
+def works_since(seen: Sequence[Observation]) -> float:
+    """Return the moment from which on a key was seen to work."""
+    return min((item.sent for item in of(seen, Answer.ADMITTED)), default=_FAR)
+
+
+# -- what speaks against an aspect ---------------------------------------------------
+
+
+def refused_in_overlap(rotated: Rotated, until: float) -> tuple[Observation, ...]:
+    """Return refusals of either key while both must work."""
+    old = between(rotated.old_seen, works_since(rotated.old_seen), until)
+    new = between(rotated.new_seen, works_since(rotated.new_seen), until)
+    return of((*old, *new), Answer.REFUSED)
+
+
+def lost(course: Course) -> tuple[Observation, ...]:
+    """Return requests with a key that works which were answered by no decision."""
+    found: list[Observation] = []
+    for item in rotations(course):
+        old = between(item.old_seen, works_since(item.old_seen), item.revoked.sent)
+        new = between(item.new_seen, works_since(item.new_seen), _FAR)
+        found += of((*old, *new), Answer.LOST)
+    found += of(course.bystander, Answer.LOST)
+    return tuple(sorted(found, key=lambda item: item.sent))
+
+
+def throttled(course: Course) -> tuple[Observation, ...]:
+    """Return requests that the rate limit refused: they say nothing about keys."""
+    every = [*course.bystander]
+    for item in rotations(course):
+        every += [*item.old_seen, *item.new_seen]
+    return of(every, Answer.THROTTLED)
+
+
+def new_refused_after(rotated: Rotated, moment: float) -> tuple[Observation, ...]:
+    """Return refusals of a new key after it worked and a key was revoked."""
+    worked = of(between(rotated.new_seen, 0.0, moment), Answer.ADMITTED)
+    if not worked:
+        return ()
+    later = [item for item in rotated.new_seen if item.received > moment]
+    return of(later, Answer.REFUSED)
+
+
+def others_refused(course: Course) -> tuple[Observation, ...]:
+    """Return refusals of keys that no call was about, at the time."""
+    start = works_since(course.bystander)
+    found = [*of(between(course.bystander, start, _FAR), Answer.REFUSED)]
+    first = first_revocation(course)
+    for item in rotations(course):
+        if not of(between(item.old_seen, 0.0, first), Answer.REFUSED)[-1:]:
+            waiting = [
+                one
+                for one in between(item.old_seen, 0.0, item.revoked.sent)
+                if one.received > first
+            ]
+            found += of(waiting, Answer.REFUSED)
+    return tuple(found)
+
+
+def spent(seen: Sequence[Observation]) -> tuple[int, int]:
+    """Return by how much an allowance fell, and how many probes were counted in that.
+
+    A window that ends in between raises what remains; that step is left out.
+    """
+    known = [item for item in of(seen, Answer.ADMITTED) if item.remaining is not None]
+    steps = [(a.remaining or 0) - (b.remaining or 0) for a, b in pairwise(known)]
+    falls = [step for step in steps if step > 0]
+    return sum(falls), len(falls)
+
+
+def troubles(
+    course: Course, rotated: Rotated, promise: Promised
+) -> Iterator[tuple[str, tuple[Observation, ...]]]:
+    """Yield what went wrong in one rotation, in words, with what shows it."""
+    first = first_revocation(course)
+    new = activation(rotated, promise)
+    if new.judged(promise.active) is Kept.BROKEN:
+        yield "the new key did not work in time", _ends(new)
+    if refused := refused_in_overlap(rotated, first):
+        yield "a key was refused before any was revoked", refused
+    if was_live(rotated):
+        old = revocation(rotated, promise)
+        if old.judged(promise.revoked) is Kept.BROKEN:
+            yield "the revoked key was not refused in time", _ends(old)
+        elif old.relapses:
+            yield "the revoked key was let in again", old.relapses
+    if refused := new_refused_after(rotated, first):
+        yield "the new key was refused after a revocation", refused
+
+
+def _ends(found: Delay) -> tuple[Observation, ...]:
+    return tuple(item for item in (found.before, found.after) if item is not None)
+
+
+# -- figures ---------------------------------------------------------------------------
+
+
+def figures(delays: Sequence[Delay], what: str) -> dict[str, Any]:
+    """Return the figures of several delays, in seconds, as a verdict carries them."""
+    summed = spread(delays)
+    if summed is None:
+        return {f"{what}_settled": 0, "of": len(delays)}
+    return {
+        f"{what}_settled": summed.count,
+        "of": len(delays),
+        f"{what}_p50_seconds": round(summed.middle, 4),
+        f"{what}_max_seconds": round(summed.most, 4),
+        "resolution_seconds": round(summed.resolution, 4),
+        "intervals": [
+            [round(item.lower, 4), round(item.upper, 4)]
+            for item in delays
+            if item.upper < _FAR
+        ],
+    }
+
+
+def drawing(course: Course) -> dict[str, Any]:
+    """Return the timeline of the first rotation, the bystander below it."""
+    first = course.in_turn[0]
+    lanes = {
+        "bystander": course.bystander,
+        "old key": first.old_seen,
+        "new key": first.new_seen,
+    }
+    return timeline(
+        "A rotation: which key was answered how",
+        lanes,
+        marks=[
+            (first.created.received, "new key created"),
+            (first.revoked.received, "old key revoked"),
+        ],
+        bands=[(first.created.received, first.revoked.sent, "overlap")],
+    )
+
+
+def resting(verdict: Verdict, *seen: Iterable[Observation]) -> Verdict:
+    """Return a verdict with the exchanges of observations as its evidence."""
+    found = [item.evidence for items in seen for item in items if item.evidence]
+    more = tuple(dict.fromkeys((*verdict.exchanges, *found)))
+    return replace(verdict, exchanges=more[:SHOWN])

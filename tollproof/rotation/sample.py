@@ -1,0 +1,77 @@
+"""Some keys created to see how they are made, and listed.
+
+Knows how many the profile allows. Created once a run, whatever check asks first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tollproof import lifecycle
+from tollproof.lifecycle import Key, Shown
+from tollproof.model import Exchange, Request
+from tollproof.target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Keys in the order in which they were created.
+
+    Attributes:
+        repeated: what was given out twice (`key` or `id`), and to which two.
+    """
+
+    keys: tuple[Key, ...]
+    repeated: tuple[tuple[str, str, str], ...] = ()
+
+    def listing(self, target: Target) -> tuple[Shown, ...]:
+        """Return the listing as it was with all of these keys; asked once.
+
+        Raises:
+            Undetermined: it cannot be had.
+        """
+        return target.deployment.once("listing of sample", lambda: _list(target))
+
+    def exchanges(self, keys: Iterable[Key]) -> tuple[Exchange, ...]:
+        """Return what shows some of the keys being made, by its id alone."""
+        return tuple(_named(key.exchange) for key in list(keys)[:3] if key.exchange)
+
+
+def sample(target: Target) -> Sample:
+    """Create the keys, and list them while they work.
+
+    Raises:
+        Undetermined: one could not be created.
+    """
+    return target.deployment.once("sample of keys", lambda: _create(target))
+
+
+def keys_of(found: Sample) -> list[str]:
+    """Return the keys themselves: for analysis, never for a text."""
+    return list(dict.fromkeys(key.value for key in found.keys))
+
+
+def _create(target: Target) -> Sample:
+    deployment = target.deployment
+    wanted = lifecycle.declared(deployment).sample
+    book = lifecycle.book(deployment)
+    keys: list[Key] = []
+    for _ in range(wanted):
+        keys.append(lifecycle.create(deployment, target.check, repeats=True))
+        if book.repeated:
+            break
+    made = Sample(
+        keys=tuple(keys),
+        repeated=tuple((item.what, item.former, item.later) for item in book.repeated),
+    )
+    return made
+
+
+def _list(target: Target) -> tuple[Shown, ...]:
+    return lifecycle.listing(target.deployment, target.check)
+
+
+def _named(exchange: str) -> Exchange:
+    empty = Request(method="", url="")
+    return Exchange(id=exchange, at="", seconds=0.0, request=empty)
