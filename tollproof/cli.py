@@ -6,6 +6,8 @@ that `--help` is instant.
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -80,6 +82,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Where the terminal's encoding has no dash, a plain spelling will do.
+            stream.reconfigure(errors="backslashreplace")
     try:
         code: Any = cli.main(arguments, prog_name="tollproof", standalone_mode=False)
     except click.exceptions.Abort:
@@ -88,11 +94,12 @@ def run(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return 3
-    except _tollproof_error() as error:
-        click.echo(f"tollproof: {error}", err=True)
-        return 3
     except BrokenPipeError:
-        return 0
+        # As if SIGPIPE had ended us; the interpreter must not flush into the pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except _tollproof_error() as error:
+        return _explain(error)
     return code if isinstance(code, int) else 0
 
 
@@ -100,3 +107,12 @@ def _tollproof_error() -> type[Exception]:
     from tollproof.errors import TollproofError
 
     return TollproofError
+
+
+def _explain(error: Exception) -> int:
+    """Say what is wrong, inert whoever wrote it, and return the exit code."""
+    from tollproof.errors import Undetermined
+    from tollproof.reporting.text import visible
+
+    click.echo(f"tollproof: {visible(str(error))}", err=True)
+    return 2 if isinstance(error, Undetermined) else 3

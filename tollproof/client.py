@@ -183,9 +183,7 @@ class Client:
                 budget=self.settings.requests,
             )
 
-    def send(
-        self, probe: Probe, *, check: str = "", undoing: bool = False
-    ) -> Exchange:
+    def send(self, probe: Probe, *, check: str = "", undoing: bool = False) -> Exchange:
         """Send a probe once and return what came back, recorded and redacted.
 
         Args:
@@ -235,7 +233,8 @@ class Client:
         host. No credential goes along and no redirect is followed.
 
         Raises:
-            UsageError: it cannot be had; says why.
+            Undetermined: nobody answers.
+            UsageError: the answer is not a document; says what it is.
         """
         request = httpx.Request("GET", url, headers={"Accept": "*/*"})
         limits = replace(
@@ -249,7 +248,13 @@ class Client:
                 finally:
                     response.close()
             except _FAILURES as error:
-                raise UsageError(f"{url}: {_failure(error).detail}") from error
+                raise Undetermined(
+                    Reason.UNREACHABLE, f"{url}: {_failure(error).detail}"
+                ) from error
+        if response.status_code in (429, 502, 503, 504):
+            raise Undetermined(
+                Reason.UNREACHABLE, f"{url}: answers {response.status_code}"
+            )
         if response.status_code != 200 or cut:
             found = f"more than {limit} bytes" if cut else f"{response.status_code}"
             raise UsageError(f"{url}: no document there ({found})")

@@ -6,6 +6,8 @@ inert before it is written.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 import sys
 import time
@@ -48,6 +50,8 @@ class Progress:
     @staticmethod
     def of(kind: str, stream: TextIO) -> Progress:
         """Return the display asked for: `live`, `plain`, or none."""
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
         match kind:
             case "live":
                 return LiveProgress(console=Console(file=stream))
@@ -122,8 +126,10 @@ class PlainProgress(Progress):
             self._counts.clear()
 
     def _write(self, line: str) -> None:
-        self.stream.write(line + "\n")
-        self.stream.flush()
+        # Whoever listened may have gone; that is no reason to stop judging.
+        with contextlib.suppress(BrokenPipeError):
+            self.stream.write(line + "\n")
+            self.stream.flush()
 
 
 @dataclass(slots=True)

@@ -10,15 +10,24 @@ runs the checks that judge every exchange of the run, over all journals.
 
 from __future__ import annotations
 
+import difflib
 import inspect
-from collections.abc import Callable, Generator
+import re
+import signal
+import sys
+from collections.abc import Callable, Generator, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from tollproof.declare import spec_of
-from tollproof.errors import CatalogueError, UsageError
-from tollproof.evaluate import evaluate
+from tollproof.errors import CatalogueError, Undetermined, UsageError
+from tollproof.evaluate import evaluate, verdict_of
+from tollproof.judgement import Exit, exit_code
 from tollproof.model import (
     CheckSpec,
     Outcome,
@@ -31,7 +40,10 @@ from tollproof.model import (
     now,
     to_json,
 )
-from tollproof.plan import PASSIVE, SUBJECTS, WHOLE, Case, cases
+from tollproof.plan import PASSIVE, SUBJECTS, WHOLE, Case, Selection, cases
+from tollproof.reporting.text import one_line, visible
+from tollproof.resources import bundled
+from tollproof.running import NOTHING_JUDGED
 from tollproof.session import Judged, Session, open_session
 from tollproof.target import Target
 
@@ -70,7 +82,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--tollproof-base-url", metavar="URL", help="judge this address instead")
     add("--tollproof-formats", default="", help="only these reports, by comma")
     add("--tollproof-compare", metavar="DIR", help="a former run to compare with")
-    add("--tollproof-fail-on", default=Severity.INFO.value, help="lowest that counts")
+    add(
+        "--tollproof-fail-on",
+        choices=[severity.value for severity in Severity],
+        default=Severity.INFO.value,
+        help="the lowest severity that fails the run (default: info)",
+    )
     add("--tollproof-run-id", default="", help="name of the run, else a random one")
     add("--tollproof-command", default="pytest", help="what the report says was run")
     add(
@@ -91,10 +108,22 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         session = open_session(config.option, _worker_id(config))
     except UsageError as error:
-        raise pytest.UsageError(str(error)) from error
+        raise pytest.UsageError(visible(str(error))) from error
+    except Undetermined as error:
+        pytest.exit(
+            f"nothing could be judged: {visible(str(error))}", returncode=NOTHING_JUDGED
+        )
     config.stash[SESSION] = session
+    if config.getoption("tollproof_progress"):
+        signal.signal(signal.SIGINT, _interrupt_once)
     if not _worker_id(config):
         config.pluginmanager.register(_Listener(session), "tollproof-listener")
+
+
+def _interrupt_once(number: int, frame: FrameType | None) -> None:
+    """End the run in good order; a second Ctrl-C must not spoil its record."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -159,7 +188,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     if session is None or not isinstance(item, pytest.Function):
         return
     spec = _spec(item.function, item.module.__name__)
-    item.stash[CASE] = (spec, _case(item, session.cases[spec.id]))
+    # unittest's methods are never asked for subjects.
+    found = session.cases.setdefault(spec.id, {WHOLE: Case(subject=WHOLE)})
+    item.stash[CASE] = (spec, _case(item, found))
     item.add_marker(
         pytest.mark.check(
             id=spec.id,
@@ -200,15 +231,21 @@ def _spec(function: Callable[..., Any], module: str) -> CheckSpec:
     declared = spec_of(function)
     if declared is not None:
         return declared
-    suite = module.rpartition(".")[2].removeprefix("test_").replace("_", "-")
-    slug = function.__name__.removeprefix("test_").replace("_", "-").lower()
+    suite = _slug(module.rpartition(".")[2])
+    # Methods of the same name in two classes of a file are two checks.
+    names = function.__qualname__.rpartition("<locals>.")[2].split(".")
+    slug = "-".join(filter(None, map(_slug, names)))
     title = inspect.cleandoc(function.__doc__ or slug.replace("-", " "))
     return CheckSpec(
-        id=f"{suite.lower() or 'tests'}.{slug}",
+        id=f"{suite or 'tests'}.{slug}",
         title=title.splitlines()[0].rstrip("."),
         severity=Severity.MEDIUM,
         rationale=title,
     )
+
+
+def _slug(name: str) -> str:
+    return re.sub("[^a-z0-9]+", "-", name.lower().removeprefix("test")).strip("-")
 
 
 @pytest.hookimpl(trylast=True)
@@ -220,10 +257,13 @@ def pytest_collection_modifyitems(
         return
     ours = [item for item in items if CASE in item.stash]
     _refuse_collisions(ours)
+    partly = _is_partial(config)
+    if not partly:
+        _refuse_unknown(session.selection, [item.stash[CASE][0] for item in ours])
     left_out = [item for item in ours if item.stash[CASE][1].left_out]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-    session.plan_for(item.stash[CASE] for item in ours)
+    session.plan_for((item.stash[CASE] for item in ours), partly=partly)
     if not config.getoption("collectonly"):
         session.write_plan()
     gone = set(left_out)
@@ -266,6 +306,30 @@ def _refuse_collisions(items: list[pytest.Item]) -> None:
                 )
 
 
+def _is_partial(config: pytest.Config) -> bool:
+    """Whether pytest was asked for less than every suite that is installed."""
+    narrowing = ("keyword", "markexpr", "lf", "deselect", "stepwise")
+    if any(config.getoption(name, default=None) for name in narrowing):
+        return True
+    own = bundled("suites").resolve()
+    given = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
+    return not any(path == own or path in own.parents for path in given)
+
+
+def _refuse_unknown(selection: Selection, specs: Sequence[CheckSpec]) -> None:
+    """Refuse a name that stands for nothing: it would be taken for judged."""
+    ids = {name for spec in specs for name in (spec.id, *spec.aliases)}
+    suites = {spec.suite for spec in specs}
+    for kind, wanted, known in (
+        *(("suite", name, suites) for name in selection.suites),
+        *(("check", name, ids) for name in selection.checks),
+    ):
+        if not any(fnmatchcase(name, wanted) for name in known):
+            near = difflib.get_close_matches(wanted, sorted(known), n=3)
+            hint = f"; did you mean {', '.join(near)}?" if near else ""
+            raise pytest.UsageError(f"there is no {kind} {wanted!r}{hint}")
+
+
 def _place(function: Callable[..., Any]) -> str:
     code = function.__code__
     return f"{code.co_filename}:{code.co_firstlineno}"
@@ -279,6 +343,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object | None:
     session = pyfuncitem.config.stash.get(SESSION, None)
     if session is None or CASE not in pyfuncitem.stash:
         return None
+    if inspect.iscoroutinefunction(pyfuncitem.function):
+        return None  # some other plugin's business; its report becomes the verdict
     spec, case = pyfuncitem.stash[CASE]
     if _is_passive(pyfuncitem) and not case.inapplicable:
         session.sweep(_judges(pyfuncitem.session.items, session))
@@ -288,9 +354,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object | None:
             return Verdict(outcome=Outcome.NOT_APPLICABLE, summary=case.inapplicable)
         if _is_passive(pyfuncitem):
             return session.swept[spec.id]
-        names = inspect.signature(pyfuncitem.function).parameters
-        arguments = {name: pyfuncitem.funcargs[name] for name in names}
-        returned = pyfuncitem.obj(**arguments)
+        arguments = {
+            name: pyfuncitem.funcargs[name]
+            for name, parameter in inspect.signature(pyfuncitem.obj).parameters.items()
+            if parameter.default is parameter.empty
+        }
+        try:
+            returned = pyfuncitem.obj(**arguments)
+        except pytest.fail.Exception as failure:
+            raise AssertionError(str(failure)) from failure
         if returned is None and spec_of(pyfuncitem.function) is None:
             return Verdict(outcome=Outcome.PASSED, summary="Every assertion holds.")
         return returned
@@ -321,11 +393,13 @@ def pytest_runtest_makereport(
     session = item.config.stash.get(SESSION, None)
     if session is None or CASE not in item.stash:
         return report
+    redact = session.redactor.redact
+    report.sections = [(name, redact(visible(text))) for name, text in report.sections]
     result = item.stash.get(RESULT, None)
-    if report.when == "teardown" or (report.when == "setup" and report.passed):
+    if report.when != "call" and report.passed:
         return report
-    if result is None:
-        result = session.redacted(_without_verdict(item, report))
+    if result is None or report.when == "teardown":
+        result = session.redacted(_without_verdict(item, report, call))
     outcome = result.verdict.outcome
     report.outcome = _PYTEST_OUTCOME[outcome]  # type: ignore[assignment]
     report.longrepr = _representation(result, item)
@@ -333,17 +407,27 @@ def pytest_runtest_makereport(
     return report
 
 
-def _without_verdict(item: pytest.Item, report: pytest.TestReport) -> Result:
-    """Return the result of an item that never came to a verdict of its own."""
+def _without_verdict(
+    item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[None]
+) -> Result:
+    """Return the result of an item that gave no verdict of its own, or not the last.
+
+    unittest's methods and coroutines are run by others, and what a fixture takes down
+    comes after the verdict: if it cannot, something of the run was left behind.
+    """
     spec, case = item.stash[CASE]
+    error = call.excinfo.value if call.excinfo else None
     if report.skipped:
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else "skipped"
         verdict = Verdict(outcome=Outcome.NOT_APPLICABLE, summary=str(why))
+    elif report.when == "call":
+        verdict = verdict_of(partial(_conclude, error))
     else:
+        word = "set up" if report.when == "setup" else "taken down"
         verdict = Verdict(
             outcome=Outcome.INCONCLUSIVE,
             reason=Reason.HARNESS,
-            summary=f"The check could not be set up: {report.longreprtext[-500:]}",
+            summary=f"The check could not be {word}: {report.longreprtext[-500:]}",
         )
     return Result(
         check=spec.id,
@@ -354,16 +438,29 @@ def _without_verdict(item: pytest.Item, report: pytest.TestReport) -> Result:
     )
 
 
+def _conclude(error: BaseException | None) -> Verdict:
+    if isinstance(error, pytest.fail.Exception):
+        raise AssertionError(str(error)) from error
+    if isinstance(error, Exception):
+        raise error
+    if error is not None:
+        raise RuntimeError(f"ended by {type(error).__name__}: {error}")
+    return Verdict(outcome=Outcome.PASSED, summary="Every assertion holds.")
+
+
 def _representation(result: Result, item: pytest.Item) -> Any:
     verdict = result.verdict
     if verdict.outcome is Outcome.PASSED:
         return None
     if verdict.outcome is Outcome.NOT_APPLICABLE:
         path, line, _ = item.location
-        return (str(path), line or 0, verdict.summary)
-    lines = [f"{result.check} on {result.subject}: {verdict.summary}"]
+        return (str(path), line or 0, one_line(verdict.summary))
+    lines = [f"{result.check} on {result.subject}: {visible(verdict.summary)}"]
     if verdict.expected or verdict.actual:
-        lines += [f"  expected: {verdict.expected}", f"  actual:   {verdict.actual}"]
+        lines += [
+            f"  expected: {visible(verdict.expected)}",
+            f"  actual:   {visible(verdict.actual)}",
+        ]
     return "\n".join(lines)
 
 
@@ -406,6 +503,8 @@ class _Listener:
         data = getattr(report, "tollproof", None)
         if data is not None:
             self._session.add(from_json(Result, data))
+        elif report.failed:
+            self._session.others_failed = True
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -424,12 +523,34 @@ def pytest_sessionfinish(
         return
     if session.config.getoption("collectonly"):
         return
-    if state.unreadable:
-        # A suite that cannot be read is a mistake in the suite: nothing was judged.
+    if state.unreadable or exitstatus == pytest.ExitCode.USAGE_ERROR:
+        # A mistake in a suite or in what was asked for: nothing was judged.
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
-        state.report_unreadable()
+        state.discard()
         return
-    state.finish(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
+    run = state.finish(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
+    if not session.config.pluginmanager.hasplugin("terminalreporter"):
+        sys.stderr.writelines(f"tollproof: {why}\n" for why in state.refused if why)
+    fail_on = Severity(session.config.getoption("tollproof_fail_on"))
+    session.exitstatus = _exit_status(
+        session.exitstatus, exit_code(run, fail_on), state.others_failed
+    )
+
+
+def _exit_status(
+    status: int | pytest.ExitCode, judged: Exit, others_failed: bool
+) -> int | pytest.ExitCode:
+    """Let pytest's exit status say what the judgement of the run says.
+
+    pytest counts a waived failure and one below the severity asked for, and knows
+    nothing of stale waivers or of what was planned and never ran.
+    """
+    codes = pytest.ExitCode
+    if status == codes.TESTS_FAILED and judged is Exit.PASSED and not others_failed:
+        return codes.OK
+    if status == codes.OK and judged is not Exit.PASSED:
+        return codes.TESTS_FAILED
+    return status
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

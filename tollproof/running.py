@@ -13,9 +13,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tollproof.errors import UsageError
 from tollproof.judgement import Exit
@@ -36,6 +37,7 @@ class Request:
         progress: `live`, `plain` or empty.
         formats: names of the reports to write; all of them when empty.
         workers: processes to spread the checks over; 1 for none but one.
+        run_id: name of the run, by which its record is told from a former one's.
     """
 
     profile: Path
@@ -51,6 +53,7 @@ class Request:
     progress: str = ""
     workers: int = 1
     formats: tuple[str, ...] = ()
+    run_id: str = ""
     production_consent: bool = False
 
 
@@ -90,8 +93,18 @@ def run_silently(request: Request, *, seconds: float) -> int:
             return process.wait()
 
 
-#: An interpreter switch would take the assertions out of a user's checks.
-_ENVIRONMENT = {"PYTHONOPTIMIZE": "", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
+#: pytest's exit code when the target could not be asked what there is to judge.
+NOTHING_JUDGED = 6
+
+#: Switches that would take the assertions out of a user's checks, turn warnings into
+#: errors, wait for a prompt at the end, or load plugins.
+_ENVIRONMENT = {
+    "PYTHONINSPECT": "",
+    "PYTHONOPTIMIZE": "",
+    "PYTHONWARNINGS": "",
+    "PYTEST_ADDOPTS": "",
+    "PYTEST_PLUGINS": "",
+}
 
 
 def command(request: Request) -> list[str]:
@@ -100,9 +113,9 @@ def command(request: Request) -> list[str]:
     Raises:
         UsageError: a suite that was asked for does not exist.
     """
-    names = tuple(item for item in request.only if not Path(item).is_dir())
     own = bundled("suites")
     known = suite_names()
+    names = tuple(item for item in request.only if not _is_folder(item, known))
     for name in names:
         if name not in known:
             raise UsageError(
@@ -120,9 +133,11 @@ def command(request: Request) -> list[str]:
         "base-url": request.base_url or "",
         "compare": str(request.compare or ""),
         "formats": ",".join(request.formats),
+        "run-id": request.run_id,
     }
     arguments = [
         sys.executable,
+        "-P",  # a `pytest.py` in the working folder is not what we mean
         "-m",
         "pytest",
         "--disable-plugin-autoload",
@@ -133,7 +148,7 @@ def command(request: Request) -> list[str]:
         "-c",
         os.devnull,
         f"--rootdir={own}",
-        f"--confcutdir={own}",
+        "--noconftest",
         "--import-mode=importlib",
         *([] if not request.progress else ["-p", "no:terminal"]),
     ]
@@ -151,8 +166,14 @@ def command(request: Request) -> list[str]:
 
 def suite_folders(only: Sequence[str] = ()) -> tuple[Path, ...]:
     """Return every folder with suites: ours, installed ones, and those named."""
-    named = [Path(item).resolve() for item in only if Path(item).is_dir()]
+    known = suite_names() if only else frozenset[str]()
+    named = [Path(item).resolve() for item in only if _is_folder(item, known)]
     return (bundled("suites"), *_installed_suites(), *named)
+
+
+def _is_folder(item: str, known: Collection[str]) -> bool:
+    """Whether `--suite` names a folder; one called like a suite is not meant."""
+    return item not in known and Path(item).is_dir()
 
 
 def _installed_suites() -> tuple[Path, ...]:
@@ -179,22 +200,24 @@ def suite_names() -> frozenset[str]:
 
 
 class _forwarding:
-    """While the child runs, what would end us ends it first, and it ends in order."""
+    """While the child runs, what would end us ends it first, and it ends in order.
+
+    Ctrl-C reaches the child by itself and once more from here; it heeds the first.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
+        self._former: dict[int, Any] = {}
 
     def __enter__(self) -> None:
-        # The terminal sends Ctrl-C to both of us; the child writes its record and
-        # ends, and we only wait for that.
-        self._interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self._terminate = signal.signal(
-            signal.SIGTERM, lambda *_: self._process.send_signal(signal.SIGINT)
-        )
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._former[number] = signal.signal(
+                number, lambda *_: self._process.send_signal(signal.SIGINT)
+            )
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._interrupt)
-        signal.signal(signal.SIGTERM, self._terminate)
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
 
 
 def worst(code: int, judged: Exit) -> Exit:

@@ -37,7 +37,7 @@ from tollproof.model import (
 )
 from tollproof.opening import Options, open_deployment
 from tollproof.passive import sweep
-from tollproof.plan import Case, Plan, Selection
+from tollproof.plan import NONE, Case, Plan, Selection
 from tollproof.profile.load import anchors, load_profile
 from tollproof.profile.model import Profile
 from tollproof.progress import Progress
@@ -58,6 +58,7 @@ from tollproof.record import (
 )
 from tollproof.redaction import Redactor
 from tollproof.reporting import FORMATS, Format, terminal
+from tollproof.reporting.text import visible
 from tollproof.target import Target
 from tollproof.version import __version__
 
@@ -84,6 +85,7 @@ class Session:
         swept: verdicts of the checks that judge exchanges, once they have.
         run: the finished run.
         unreadable: what is wrong with suites that could not be collected.
+        others_failed: whether something failed that is no check.
         refused: why files of it were not written.
         worker: the name of this process among several, empty when it is alone.
     """
@@ -103,6 +105,7 @@ class Session:
     run: Run | None = None
     refused: tuple[str, ...] = ()
     unreadable: list[str] = field(default_factory=list)
+    others_failed: bool = False
     worker: str = ""
     _results: list[Result] = field(default_factory=list)
     _lines: Lines | None = None
@@ -119,8 +122,14 @@ class Session:
 
     # -- before ----------------------------------------------------------------------
 
-    def plan_for(self, items: Iterable[tuple[CheckSpec, Case]]) -> None:
-        """Take what was collected as the plan of the run."""
+    def plan_for(
+        self, items: Iterable[tuple[CheckSpec, Case]], *, partly: bool
+    ) -> None:
+        """Take what was collected as the plan of the run.
+
+        Args:
+            partly: more checks are installed than were collected.
+        """
         checks: dict[str, CheckSpec] = {}
         planned: dict[Planned, None] = {}
         left_out: dict[LeftOut, None] = {}
@@ -133,6 +142,9 @@ class Session:
                 left_out[entry] = None
             else:
                 planned[Planned(check=spec.id, subject=case.subject)] = None
+        if partly:
+            reason = "pytest was asked for a part of the suites"
+            left_out[LeftOut(check="*", subject=NONE, reason=reason)] = None
         self.plan = Plan(
             checks=tuple(checks.values()),
             planned=tuple(planned),
@@ -226,10 +238,13 @@ class Session:
             return str(refused)
         return ""
 
-    def report_unreadable(self) -> None:
-        """Say on standard error which suites could not be read, and why."""
+    def discard(self) -> None:
+        """Leave nothing of a run that judged nothing; say which suites were unreadable.
+
+        On standard error, since pytest's own report of it may be switched off.
+        """
         for text in self.unreadable:
-            sys.stderr.write(f"tollproof: a suite cannot be read: {text}\n")
+            sys.stderr.write(f"tollproof: a suite cannot be read: {visible(text)}\n")
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def summary(self) -> str:

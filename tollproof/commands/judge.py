@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +17,8 @@ import click
 
 from tollproof import running
 from tollproof.errors import RecordError
-from tollproof.judgement import Exit, exit_code
-from tollproof.model import Severity, Tier
+from tollproof.judgement import Exit, as_judged, exit_code
+from tollproof.model import Run, Severity, Tier
 from tollproof.profile.load import load_profile
 from tollproof.record import read_run
 from tollproof.reporting import FORMATS, terminal
@@ -142,25 +145,39 @@ def _judge(
             seed=seed,
             progress=_progress(),
             workers=workers,
+            run_id=secrets.token_hex(6),
             production_consent=consent_to_production,
         )
         code = running.run(request)
-    return _conclude(code, output, Severity(fail_on))
+    return _conclude(code, request)
 
 
-def _conclude(code: int, output: Path, fail_on: Severity) -> int:
+def _conclude(code: int, request: running.Request) -> int:
     """Show what the record says and return the exit code."""
     if code == 4:
         return Exit.USAGE
-    try:
-        run = read_run(output)
-    except RecordError as error:
-        click.echo(f"tollproof: {error}", err=True)
-        return Exit.UNDETERMINED
+    run = _record(request)
+    if run is None:
+        click.echo("tollproof: nothing was judged", err=True)
+        return Exit.INTERRUPTED if code == 2 else Exit.UNDETERMINED
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    click.echo(terminal.render(run, width=_width(), colour=colour))
-    click.echo(f"Report: {(output / FORMATS['html'].file).resolve()}")
-    return running.worst(code, exit_code(run, fail_on))
+    page = request.output / FORMATS["html"].file
+    with contextlib.suppress(BrokenPipeError):  # the verdict stands, heard or not
+        click.echo(terminal.render(run, width=_width(), colour=colour))
+        if page.is_file():
+            click.echo(f"Report: {page.resolve()}")
+    return running.worst(code, exit_code(run, request.fail_on))
+
+
+def _record(request: running.Request) -> Run | None:
+    """Return the run that was asked for; None when only a former one is there."""
+    try:
+        run = read_run(request.output)
+    except RecordError:
+        return None
+    if run.about.run_id != request.run_id:
+        return None
+    return as_judged(run, datetime.now().astimezone().date())
 
 
 def _progress() -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import click
 
-from tollproof.judgement import exit_code
+from tollproof.judgement import as_judged, exit_code
 from tollproof.model import Severity
 from tollproof.record import read_run, write_artefact
 from tollproof.redaction import Redactor
@@ -51,7 +52,7 @@ def report(
     A run that was killed can be reported on too: what it did not decide is
     inconclusive. The exit code is that of the run.
     """
-    run = read_run(source)
+    run = as_judged(read_run(source), datetime.now().astimezone().date())
     previous = read_run(compare) if compare else None
     if form == "terminal":
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
