@@ -229,7 +229,8 @@ def first_request_breach(
     low, high = (sent[0], received[0]) if sent else (0.0, 0.0)
     while sent:
         # The opener itself belongs to the window whatever its decision was.
-        count = certain(sent, received, high, low + length)
+        # A decision at the very end belongs to the next window.
+        count = certain(sent, received, high, low + length - 1e-9)
         if low != high and bisect_left(sent, high) > bisect_left(sent, low):
             count += 1
         if count - limit > excess:

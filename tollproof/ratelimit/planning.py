@@ -120,7 +120,7 @@ class _Draft:
             "after",
             at,
             after,
-            seconds=2 * self.quick * after / self.full,
+            seconds=min(2 * self.quick * after / self.full, 0.1 * self.window),
             connections=after,
             fresh=True,
             until_refused=AFTER if extend else 0,
@@ -170,7 +170,7 @@ class _Draft:
             self.add(
                 key,
                 "cap.told",
-                at + self.window,
+                max(at + self.window, moment + third),
                 1,
                 cue=Cue.RETRY_AFTER,
                 follows=asked,
@@ -253,7 +253,7 @@ class _Draft:
         self.add(
             key,
             "recovery.told",
-            at + window,
+            max(at + window, self.shots[asked].at + self.pause),
             1,
             cue=Cue.RETRY_AFTER,
             follows=asked,

@@ -1,0 +1,125 @@
+"""A slice of the study: bench/ratelimit_study.py runs thousands of these."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.ratelimit.cells import CELLS, Cell, Setting, judge, measure, schedule_of
+from tests.ratelimit.simulated import (
+    LAN,
+    NETWORKS,
+    Deployment,
+    FixedFirst,
+    Network,
+    Unlimited,
+    run,
+)
+from tollproof.model import Outcome
+from tollproof.ratelimit.finding import Aspect
+from tollproof.ratelimit.measure import Measurement, analyse
+from tollproof.ratelimit.observation import Trace
+
+SETTING = Setting(60, 60.0, 4)
+BY_NAME = {cell.name: cell for cell in CELLS}
+FAULTS = [cell for cell in CELLS if cell.must_fail]
+
+
+@cache
+def measured(name: str) -> Measurement:
+    return measure(BY_NAME[name], SETTING, "lan", seed=4)
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+def test_each_deployment_is_judged_rightly(cell: Cell) -> None:
+    trial = judge(cell, measured(cell.name))
+    assert not trial.false_alarms
+    assert not trial.missed
+    assert not trial.misnamed
+
+
+@pytest.mark.parametrize("cell", FAULTS, ids=lambda cell: cell.name)
+def test_each_fault_is_noticed(cell: Cell) -> None:
+    measurement = measured(cell.name)
+    failed = {one.aspect for one in measurement.findings if one.outcome == "failed"}
+    assert failed & cell.must_fail
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    cell=st.sampled_from(CELLS),
+    network=st.sampled_from(sorted(NETWORKS)),
+    setting=st.sampled_from([SETTING, Setting(60, 10.0, 4), Setting(60, 60.0, 2)]),
+    seed=st.integers(0, 1 << 30),
+)
+def test_no_verdict_is_wrong(
+    cell: Cell, network: str, setting: Setting, seed: int
+) -> None:
+    if setting.keys < cell.least_keys:
+        setting = SETTING
+    trial = judge(cell, measure(cell, setting, network, seed))
+    assert not trial.wrong, trial
+
+
+def outcome(network: Network, deployment: Deployment, aspect: Aspect) -> Outcome:
+    promise, schedule = schedule_of(BY_NAME["fixed-first"], SETTING)
+    trace = run(schedule, promise, deployment, network, 1)
+    return analyse(trace, promise)[aspect].outcome
+
+
+def test_a_silent_target_decides_nothing() -> None:
+    deployment = Deployment(make=lambda n, w, rng: FixedFirst(n, w), n=60, w=60.0)
+    promise, schedule = schedule_of(BY_NAME["fixed-first"], SETTING)
+    trace = run(schedule, promise, deployment, Network(loss=1.0), 1)
+    measurement = analyse(trace, promise)
+    assert measurement.unknown == measurement.requests > 0
+    decided = {
+        one.aspect
+        for one in measurement.findings
+        if one.outcome in (Outcome.PASSED, Outcome.FAILED)
+    }
+    assert decided == set()
+
+
+def test_no_observation_decides_nothing() -> None:
+    promise, _ = schedule_of(BY_NAME["fixed-first"], SETTING)
+    measurement = analyse(Trace(), promise)
+    assert {one.outcome for one in measurement.findings} <= {
+        Outcome.INCONCLUSIVE,
+        Outcome.NOT_APPLICABLE,
+    }
+
+
+def test_errors_withhold_what_rests_on_completeness() -> None:
+    deployment = Deployment(
+        make=lambda n, w, rng: FixedFirst(n, w), n=60, w=60.0, errors=0.05
+    )
+    assert outcome(LAN, deployment, Aspect.UNDER_ADMISSION) is Outcome.INCONCLUSIVE
+
+
+def test_errors_do_not_hide_a_proof() -> None:
+    deployment = Deployment(
+        make=lambda n, w, rng: Unlimited(n, w), n=60, w=60.0, errors=0.05
+    )
+    assert outcome(LAN, deployment, Aspect.OVER_ADMISSION) is Outcome.FAILED
+
+
+def test_foreign_traffic_is_not_called_under_admission() -> None:
+    deployment = Deployment(
+        make=lambda n, w, rng: FixedFirst(n, w), n=60, w=60.0, foreign=0.5
+    )
+    assert outcome(LAN, deployment, Aspect.UNDER_ADMISSION) is Outcome.INCONCLUSIVE
+
+
+def test_a_measurement_is_plain_json_and_its_charts_are_thin() -> None:
+    measurement = measure(BY_NAME["bucket"], Setting(600, 60.0, 4), "lan", 1)
+    data = json.loads(json.dumps(measurement.to_json()))
+    assert {one["aspect"] for one in data["findings"]} == {one.value for one in Aspect}
+    for chart in data["charts"]:
+        assert {"title", "x_label", "y_label", "series"} <= set(chart)
+        for series in chart["series"]:
+            assert 0 < len(series["points"]) <= 240
