@@ -128,7 +128,8 @@ def test_limit(target: Target, exchange: Exchange) -> Verdict:
     raw = _response(exchange).header(headers.limit or "")
     if raw is None or not target.is_authenticated(exchange):
         return not_applicable("No such field, or nobody whose limit is known.")
-    own = target.deployment.identities[exchange.identity].limit
+    identity = target.deployment.identities.get(exchange.identity)
+    own = identity.limit if identity else None
     limits = {own[0] if own else promise.limit}
     limits |= {policy.limit for policy in promise.policies}
     told = parse_count(raw)
