@@ -22,8 +22,9 @@ from tollproof.reference.launch import serving
 
 #: The name of the trial without any fault.
 SOUND = "(none)"
-#: The suite that takes load, and a window or more; it runs only where it can tell.
-LOADED = "ratelimit"
+#: Suites that take a window or more: each runs only in trials of its own faults, and in
+#: a sound trial; all other suites run in every trial.
+LONG = ("ratelimit", "rotation")
 #: Requests and seconds of the limit in trials under load: long windows are not needed
 #: to tell one limiter from another, and the other suites must fit inside as well.
 LIMIT, WINDOW = 300, 6.0
@@ -86,9 +87,9 @@ def trials(faults: Iterable[Fault]) -> tuple[Trial, ...]:
 
 
 def _needs(fault: Fault) -> tuple[str, ...]:
-    """Return how a trial must be started: a faulty limiter shows only under load."""
-    limiter = fault.check.partition(".")[0] == LOADED
-    return (*fault.needs, "load") if limiter else fault.needs
+    """Return how a trial must be started, and which long suite it takes."""
+    suite = fault.check.partition(".")[0]
+    return (*fault.needs, suite) if suite in LONG else fault.needs
 
 
 def prove(
@@ -116,10 +117,9 @@ def prove(
 
 def _observe(trial: Trial, suites: tuple[str, ...]) -> Observation:
     faults = () if trial.fault == SOUND else (trial.fault,)
-    loaded = "load" in trial.needs
-    chosen = suites or tuple(
-        sorted(running.suite_names() - (set() if loaded else {LOADED}))
-    )
+    spared = set(LONG) - set(trial.needs)
+    loaded = spared != set(LONG)
+    chosen = suites or tuple(sorted(running.suite_names() - spared))
     with (
         tempfile.TemporaryDirectory(prefix="tollproof-prove-") as folder,
         serving(
