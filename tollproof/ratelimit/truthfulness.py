@@ -198,6 +198,13 @@ def _judge_stretch(
     edge = begin
     edges = 0
     lowest = _Falling()
+    lows, highs, step = _told_edges(lane, upto)
+
+    def one_window(moment: float) -> bool:
+        """Whether all that was sent before a moment is said to be in one window."""
+        part = bisect_left(lane.sent, moment, 0, upto) - 1
+        return step > 0 and part >= 0 and highs[part] - lows[part] <= 1.5 * step
+
     for row in sorted(range(upto), key=lambda row: lane.received[row]):
         told, sent, received = lane.told[row], lane.sent[row], lane.received[row]
         if told.remaining is None or told.remaining.value is None:
@@ -211,7 +218,7 @@ def _judge_stretch(
         slack = int(rate * (received - begin)) + 1 if rate else 0
         over = value - max(0, top - max(0, before) - own) - slack
         rises = lowest.rises(sent, value, slack)
-        if (over > 0 or rises) and edges == 0 and not _same_window(lane, row):
+        if (over > 0 or rises) and edges == 0 and not one_window(received):
             edges, edge = 1, received
         elif over > 0:
             total.overstated += 1
@@ -250,18 +257,23 @@ class _Falling:
         return True
 
 
-def _same_window(lane: Lane, row: int) -> bool:
-    """Whether Reset says that an answer belongs to the window of the lane's first."""
-    first = next((told.reset for told in lane.told if told.reset), None)
-    here = lane.told[row].reset
-    if not first or not here or first.seconds is None or here.seconds is None:
-        return False
-    if first.form is not here.form:
-        return False
-    off = here.seconds - first.seconds
-    if first.form is ResetForm.DELTA_SECONDS:
-        off += lane.received[row] - lane.sent[0]
-    return abs(off) <= 1.5 * max(first.step, here.step)
+def _told_edges(lane: Lane, upto: int) -> tuple[list[float], list[float], float]:
+    """Return, over growing parts of a lane, the earliest and latest edge told so far.
+
+    The third value is the coarsest step in which they are told; 0 when none is.
+    """
+    low, high, step = float("inf"), -float("inf"), 0.0
+    lows, highs = [], []
+    for row in range(upto):
+        reset = lane.told[row].reset
+        if reset is not None and reset.seconds is not None:
+            edge = reset.seconds
+            if reset.form is ResetForm.DELTA_SECONDS:
+                edge += lane.received[row]
+            low, high, step = min(low, edge), max(high, edge), max(step, reset.step)
+        lows.append(low)
+        highs.append(high)
+    return lows, highs, step
 
 
 def reset_header(
@@ -306,6 +318,14 @@ def reset_header(
             wrong,
             good="",
             expected=f"a readable Reset between now and {farthest:g} s ahead",
+        )
+    if not inference.candidates:
+        return inconclusive(
+            aspect,
+            f"the Reset of {answers} answers has the promised form and is neither past "
+            "nor too far ahead; whether a window ends then is open, since what was "
+            "admitted fits no known algorithm",
+            answers=answers,
         )
     if not fixed:
         return passed(
