@@ -489,7 +489,14 @@ def rate_limit_reset(call: Caller) -> bool:
 
 @promise("headers.ietf-rate-limit")
 def ietf_rate_limit(call: Caller) -> bool:
-    return not any("ratelimit" in reply.fields for reply in counted(call))
+    policy = re.compile(r'"default";q=\d+;w=60')
+    state = re.compile(r'"default";r=\d+;t=\d+')
+    return all(
+        policy.fullmatch(reply.fields["ratelimit-policy"])
+        and state.fullmatch(reply.fields["ratelimit"])
+        for reply in counted(call)
+        if "ratelimit" in reply.fields
+    )
 
 
 def throttled(call: Caller) -> list[Reply]:

@@ -187,12 +187,9 @@ class Sparkient:
         if who is None:
             return refusal
         call.principal = who
-        decision = self.limiter.hit(
-            who.id,
-            who.requests or self.service.limit,
-            who.seconds or self.service.window,
-            now,
-        )
+        call.window = who.seconds or self.service.window
+        limit = who.requests or self.service.limit
+        decision = self.limiter.hit(who.id, limit, call.window, now)
         if who.requests and "small-limit-ignored" in self.faults:
             decision = replace(decision, allowed=True)
         call.decision = decision

@@ -39,8 +39,8 @@ def add_common(call: Call, answer: Answer, origins: frozenset[bytes]) -> None:
     if (origin := call.value(b"origin")) and origin in origins:
         fields["access-control-allow-origin"] = origin.decode()
         fields["access-control-expose-headers"] = (
-            "RateLimit, RateLimit-Policy, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
-            "X-Request-Id"
+            "RateLimit, RateLimit-Policy, Retry-After, X-RateLimit-Limit, "
+            "X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id"
         )
     if call.decision is not None:
         fields["x-ratelimit-limit"] = str(call.decision.limit)
