@@ -107,14 +107,30 @@ def _pairs(
 
     Both are granted the operation: what keeps them apart is whose the object is.
     """
-    first: dict[str, Identity] = {}
-    for identity in deployment.callers(operation):
-        if identity.organisation:
-            first.setdefault(identity.organisation, identity)
-    for owner in first.values():
-        for stranger in first.values():
-            if owner is not stranger:
+    callers = [item for item in deployment.callers(operation) if item.organisation]
+    busy = set(map(id, _representatives(deployment.identities.values())))
+    # What the representatives own may have been deleted by way of control.
+    owners = sorted(
+        callers,
+        key=lambda item: (
+            not set(operation.parameters) <= set(item.owns),
+            bool(item.limit),
+            id(item) in busy or item is callers[0],
+        ),
+    )
+    strangers = _first_of_each(callers)
+    for owner in _first_of_each(owners).values():
+        for organisation, stranger in strangers.items():
+            if owner.organisation != organisation:
                 yield owner, stranger
+
+
+def _first_of_each(identities: Iterable[Identity]) -> dict[str, Identity]:
+    """Return the first identity of each organisation."""
+    first: dict[str, Identity] = {}
+    for identity in identities:
+        first.setdefault(identity.organisation, identity)
+    return first
 
 
 def writes(cells: Sequence[Cell]) -> Sequence[Cell]:

@@ -15,6 +15,7 @@ from tollproof.reference.sparkient.errors import CODES, envelope
 from tollproof.reference.sparkient.fields import INVALID_TOKEN
 from tollproof.reference.sparkient.keys import Flaw
 from tollproof.reference.sparkient.messages import Answer, Call
+from tollproof.reference.sparkient.oauth import PATH as TOKEN_PATH
 from tollproof.reference.sparkient.routes import Service
 
 Blemish = Callable[[Service, Call, Answer], None]
@@ -251,7 +252,13 @@ def _debug_header(service: Service, call: Call, answer: Answer) -> None:
         answer.fields["x-debug"] = json.dumps({"cache": "miss"})
 
 
+def _cacheable_token(service: Service, call: Call, answer: Answer) -> None:
+    if call.path == TOKEN_PATH:
+        answer.fields["cache-control"] = "max-age=60"
+
+
 _BLEMISHES: Mapping[str, Blemish] = {
+    "oauth-cacheable": _cacheable_token,
     "auth-refused-with-403": _refused_with_403,
     "challenge-missing": _no_challenge,
     "challenge-malformed": _malformed_challenge,

@@ -66,7 +66,6 @@ class Rules:
     challenge: bool = True
     error_status: int = 401
     error_as_json: bool = True
-    no_store: bool = True
     token_type: bool = True
     whole_expires_in: bool = True
     no_refresh_token: bool = True
@@ -181,9 +180,7 @@ class TokenEndpoint:
             if not self.rules.error_as_json:
                 answer.body = f"<h1>{refused.error}</h1>".encode()
                 answer.fields["content-type"] = "text/html"
-        answer.fields["cache-control"] = (
-            "no-store" if self.rules.no_store else "max-age=60"
-        )
+        answer.fields["cache-control"] = "no-store"
         answer.fields["pragma"] = "no-cache"
         return answer
 
@@ -321,7 +318,6 @@ LOOPHOLES: Mapping[str, Mapping[str, bool | float | int]] = {
     "oauth-challenge-missing": {"challenge": False},
     "oauth-wrong-status": {"error_status": 403},
     "oauth-html-errors": {"error_as_json": False},
-    "oauth-cacheable": {"no_store": False},
     "oauth-token-type-missing": {"token_type": False},
     "oauth-expires-in-text": {"whole_expires_in": False},
     "oauth-refresh-token": {"no_refresh_token": False},

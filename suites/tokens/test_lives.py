@@ -1,0 +1,305 @@
+"""What becomes of a token over time: first logins, new keys, the end of a token.
+
+In the words of a promise: "On first login, a user record is auto-provisioned and linked
+to an organization". OpenID Connect Core 1.0, 10.1.1: the issuer rolls over its keys by
+publishing new ones; the verifier "knows to go back to the jwks_uri location to
+re-retrieve the keys when it sees an unfamiliar kid value."
+"""
+
+import json
+import secrets
+import subprocess
+import time
+from threading import Event
+
+from tollproof import (
+    API,
+    ASVS,
+    CWE,
+    RFC,
+    Exchange,
+    Impact,
+    Operation,
+    Reason,
+    Severity,
+    Target,
+    Tier,
+    Verdict,
+    check,
+    failed,
+    inconclusive,
+    passed,
+)
+from tollproof.errors import Undetermined
+from tollproof.identity.firebase import Minting
+from tollproof.identity.forge import SigningKey, mint, parse, read_key
+from tollproof.pointer import MISSING, resolve
+from tollproof.redaction import Credential
+from tollproof.token_trial import (
+    NoToken,
+    Trial,
+    callers,
+    judging,
+    principal_operation,
+    trial_on,
+)
+
+#: Seconds after its expiry at which a token is shown again.
+LATE = 65.0
+
+
+def _minting(target: Target, operation: Operation) -> tuple[Trial, Minting]:
+    trial = trial_on(target, operation)
+    if not isinstance(trial.identity.mechanism, Minting):
+        raise NoToken("No identity with a signing key calls this operation.")
+    return trial, trial.identity.mechanism
+
+
+@check(
+    id="tokens.first-login",
+    title="The first login provisions one user in an organisation of its own",
+    severity=Severity.HIGH,
+    references=(CWE(841), CWE(362), API(2, 2023), ASVS("5.0.0", "8.2.2")),
+    remediation="Insert the user by the token's subject, once, in one transaction.",
+    needs=(
+        "identity.signing_key",
+        "promises.tokens.first_login_provisions",
+    ),
+    impact=Impact.WRITES,
+)
+def test_first_login(target: Target) -> Verdict:
+    """A user made twice loses what the first one did.
+
+    One put in the wrong organisation sees what is not theirs. Two new users are made,
+    and cannot be removed.
+    """
+    return judging(lambda: _first_login(target))
+
+
+def _first_login(target: Target) -> Verdict:
+    promised = target.profile.promises.tokens
+    provisions = promised.first_login_provisions if promised else None
+    if provisions is None:
+        raise NoToken("The profile promises nothing of first logins.")
+    found = [item for item in target.operations if item.label == provisions.operation]
+    if not found:
+        raise NoToken(f"The API has no operation {provisions.operation}.")
+    trial, mechanism = _minting(target, found[0])
+    exchanges: list[Exchange] = []
+    seen: list[list[tuple[object, object]]] = []
+    for number in (1, 2):
+        token = mechanism.for_subject(f"tollproof-{secrets.token_hex(8)}")
+        logins = []
+        for time_ in ("first", "second"):
+            exchange = target.send(
+                trial.probe(token.value, f"{time_} login of new user {number}")
+            )
+            if exchange.status >= 300:
+                return failed(
+                    f"A new user is not let in ({exchange.status}).",
+                    exchange,
+                    trial.control,
+                    expected="a success, as for a user who is known",
+                    actual=str(exchange.status),
+                )
+            exchanges.append(exchange)
+            logins.append(
+                (
+                    _at(exchange, provisions.pointer),
+                    _at(exchange, provisions.organisation),
+                )
+            )
+        seen.append(logins)
+    if complaint := _complaint(seen, bool(provisions.organisation)):
+        return failed(
+            f"The first login does not provision a user: {complaint}.",
+            *exchanges,
+            expected="an id that stays, in an organisation that is new",
+            actual=complaint,
+        )
+    return passed("Two new users were made, once each, and kept apart.", *exchanges)
+
+
+def _at(exchange: Exchange, pointer: str | None) -> object:
+    if pointer is None or exchange.response is None:
+        return None
+    try:
+        found = resolve(json.loads(exchange.response.body), pointer)
+    except ValueError:
+        return None
+    return None if found is MISSING else found
+
+
+def _complaint(seen: list[list[tuple[object, object]]], organisations: bool) -> str:
+    (one, again), (other, _) = seen
+    if not one[0]:
+        return "the user has no id"
+    if one[0] != again[0]:
+        return "the second login of one user has another id"
+    if one[0] == other[0]:
+        return "two users have the same id"
+    if organisations and not one[1]:
+        return "the user belongs to no organisation"
+    if organisations and one[1] == other[1]:
+        return "two strangers are put in one organisation"
+    return ""
+
+
+@check(
+    id="tokens.key-rotation",
+    title="A new key of the issuer is followed",
+    severity=Severity.HIGH,
+    references=(CWE(324), API(2, 2023), ASVS("5.0.0", "9.1.3"), RFC(7517, "4.5")),
+    remediation="Fetch the issuer's keys again when a token names an unknown kid.",
+    needs=("identity.signing_key", "promises.tokens.rotate"),
+    impact=Impact.LIFECYCLE,
+    tier=Tier.AUDIT,
+)
+def test_key_rotation(target: Target) -> Verdict:
+    """Issuers change their keys without notice; whoever keeps old ones locks all out.
+
+    Tokens of the former key, which is still published, must go on working meanwhile.
+    """
+    return judging(lambda: _key_rotation(target))
+
+
+def _key_rotation(target: Target) -> Verdict:
+    promised = target.profile.promises.tokens
+    operation = principal_operation(target)
+    if promised is None or not promised.rotate or operation is None:
+        raise NoToken("The profile does not say how the issuer's keys are rotated.")
+    trial, mechanism = _minting(target, operation)
+    before = mechanism.credential().value
+    key = _rotated(target, promised.rotate, promised.algorithms)
+    token = mint(
+        {"typ": "JWT"}, mechanism.template.at(target.deployment.clock.now()), key
+    )
+    target.deployment.redactor.add(
+        Credential(label=f"{trial.identity.name}, new key", value=token, kind="token")
+    )
+    started = time.monotonic()
+    pause = Event()
+    while True:
+        fresh = target.send(trial.probe(token, "signed by the new key"))
+        taken = time.monotonic() - started
+        if fresh.status not in (401, 403) or taken > promised.followed_within:
+            break
+        pause.wait(0.25)
+    old = target.send(trial.probe(before, "signed by the former key"))
+    figures = {"seconds": round(taken, 3)}
+    if fresh.status in (401, 403):
+        return failed(
+            f"A token of the issuer's new key is refused for {taken:.1f} seconds.",
+            fresh,
+            old,
+            expected=f"accepted within {promised.followed_within:g} seconds",
+            actual=str(fresh.status),
+            measurements=figures,
+        )
+    if old.status in (401, 403):
+        return failed(
+            "A token of the former key, which is still published, is refused.",
+            old,
+            fresh,
+            expected=str(trial.control.status),
+            actual=str(old.status),
+        )
+    return passed(
+        f"The new key was followed after {taken:.1f} seconds.",
+        fresh,
+        old,
+        measurements=figures,
+    )
+
+
+def _rotated(
+    target: Target, command: tuple[str, ...], algorithms: tuple[str, ...]
+) -> SigningKey:
+    """Make the issuer change its key.
+
+    Raises:
+        Undetermined: the command of the profile does not do it.
+    """
+
+    def no(why: str) -> Undetermined:
+        return Undetermined(
+            Reason.PRECONDITION, f"promises.tokens.rotate ({command[0]}) {why}."
+        )
+
+    try:
+        done = subprocess.run(  # noqa: S603  (a list, from the user's profile)
+            command,
+            cwd=target.profile.folder,
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        raise no("cannot be run, or does not end") from None
+    try:
+        document = json.loads(done.stdout)
+        pem, key_id = document["key"], document["kid"]
+        target.deployment.redactor.add(
+            Credential(label="the issuer's new key", value=pem, kind="secret")
+        )
+        return read_key(pem, key_id=key_id, algorithms=algorithms)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise no("does not print JSON with kid and key, in PEM") from None
+
+
+@check(
+    id="tokens.observed-expiry",
+    title="A token that was given stops working when it expires",
+    severity=Severity.CRITICAL,
+    references=(CWE(613), CWE(324), API(2, 2023), ASVS("5.0.0", "9.2.1")),
+    remediation="Compare `exp` with the clock on every request.",
+    needs=("identity.token", "promises.tokens.wait_for_expiry"),
+    tier=Tier.AUDIT,
+)
+def test_observed_expiry(target: Target) -> Verdict:
+    """Without a signing key nobody can make an expired token: one has to wait for it.
+
+    It is shown until it has been expired for a minute, which no leeway should exceed.
+    """
+    return judging(lambda: _observed_expiry(target))
+
+
+def _observed_expiry(target: Target) -> Verdict:
+    promised = target.profile.promises.tokens
+    longest = promised.wait_for_expiry if promised else 0.0
+    clock = target.deployment.clock
+    ends: list[tuple[float, Trial]] = []
+    for operation in target.operations:
+        if operation.public or operation.changes or not callers(target, operation):
+            continue
+        given = [
+            item
+            for item in callers(target, operation)
+            if not isinstance(item.mechanism, Minting)
+        ]
+        if given:
+            trial = trial_on(target, operation)
+            exp = parse(given[0].mechanism.credential().value).claims.get("exp")
+            if isinstance(exp, int | float) and trial.identity is given[0]:
+                ends.append((float(exp), trial))
+    if not ends:
+        raise NoToken("No identity shows a given token that says when it expires.")
+    end, trial = min(ends, key=lambda item: item[0])
+    left = end - clock.now()
+    if left > longest:
+        return inconclusive(
+            Reason.PRECONDITION,
+            f"The token lives another {left:.0f} seconds, and the profile allows "
+            f"waiting for {longest:g} (promises.tokens.wait_for_expiry).",
+        )
+    Event().wait(max(0.0, left + LATE))
+    late = target.send(trial.probe(trial.material.genuine, "after its expiry"))
+    if late.status < 300 or late.status == trial.control.status:
+        return failed(
+            f"The token works {LATE:g} seconds after it expired.",
+            late,
+            trial.control,
+            expected="401",
+            actual=str(late.status),
+        )
+    return passed(f"After it expired it is refused ({late.status}).", late)
