@@ -200,12 +200,14 @@ class _Draft:
         first -= 1
         before = self.quick + 4 * self.pause
         margin = max(0.04 * window, min(1.2, 0.1 * window))
-        edge = at + window
+        # Where a fill takes long against the window, the opening still comes first.
+        soonest = at + 0.15 * window + self.quick + self.pause + before + margin / 2
+        edge = max(at + window, soonest)
         cue: dict[str, Any] = {
             "cue": Cue.RESET,
             "follows": first,
-            "earliest": at + 0.25 * window,
-            "latest": at + 1.25 * window,
+            "earliest": max(at + 0.25 * window, soonest),
+            "latest": max(at + 1.25 * window, soonest + window),
             "period": window,
         }
         lead = -before - margin / 2
@@ -374,6 +376,11 @@ def plan(
         draft.trial(key, (0.03 + 0.02 * turn) * window)
     shots = tuple(draft.shots)
     untested = []
+    if draft.quick > 0.1 * window:
+        untested.append(
+            f"bursts: {draft.full} requests take {draft.quick:.2f} s at "
+            f"{per_second:g} a second, long against a window of {window:g} s"
+        )
     if "paced" not in starts:
         untested.append("that nothing is refused just below the limit: needs four keys")
     if len(labels) == 1:
