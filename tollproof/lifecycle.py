@@ -76,7 +76,6 @@ class Repeated:
     what: str
     former: str
     later: str
-    exchange: str
 
 
 @dataclass(slots=True)
@@ -106,9 +105,7 @@ class Book:
                 ("id", key_id, self.ids),
             ):
                 if (former := items.setdefault(held, name)) != name:
-                    self.repeated.append(
-                        Repeated(what=what, former=former, later=name, exchange="")
-                    )
+                    self.repeated.append(Repeated(what=what, former=former, later=name))
             return name, known
 
 

@@ -136,6 +136,17 @@ def spent(seen: Sequence[Observation]) -> tuple[int, int]:
     return sum(falls), len(falls)
 
 
+def new_keys_spent(course: Course) -> tuple[int, int]:
+    """Return the same for all new keys of rotations in turn."""
+    spendings = [spent(item.new_seen) for item in course.in_turn]
+    return sum(fell for fell, _ in spendings), sum(count for _, count in spendings)
+
+
+def is_shared(fallen: int, probes: int) -> bool:
+    """Whether an allowance fell by more than the probes that were counted in it."""
+    return fallen > 1.5 * probes + 2
+
+
 def troubles(
     course: Course, rotated: Rotated, promise: Promised
 ) -> Iterator[tuple[str, tuple[Observation, ...]]]:

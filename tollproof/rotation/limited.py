@@ -12,9 +12,10 @@ from tollproof.declare import failed, inconclusive, not_applicable, passed
 from tollproof.errors import Undetermined
 from tollproof.lifecycle import Key
 from tollproof.model import Reason, Verdict
-from tollproof.rotation.aspects import resting
+from tollproof.rotation.aspects import is_shared, new_keys_spent, resting
 from tollproof.rotation.observation import Answer, Observation, of
 from tollproof.rotation.scenario import (
+    course,
     operation_for,
     pace_for,
     probe_of,
@@ -38,6 +39,12 @@ def verdict_while_limited(target: Target) -> Verdict:
     limit = target.profile.promises.rate_limit
     if limit is None or limit.per not in ("key", "token"):
         return not_applicable("The profile promises no limit for each key.")
+    if is_shared(*new_keys_spent(course(target))):
+        return inconclusive(
+            Reason.PRECONDITION,
+            "Keys share an allowance, so a new one is throttled with the old; see "
+            "rotation.own-allowance.",
+        )
     promise, operation = promised(target), operation_for(target)
     deployment = target.deployment
     _within_budget(target, limit.limit)

@@ -9,21 +9,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tollproof import lifecycle
-from tollproof.lifecycle import Key, Shown
+from tollproof.lifecycle import Key, Repeated, Shown
 from tollproof.model import Exchange, Request
 from tollproof.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """Keys in the order in which they were created.
-
-    Attributes:
-        repeated: what was given out twice (`key` or `id`), and to which two.
-    """
+    """Keys in the order in which they were created."""
 
     keys: tuple[Key, ...]
-    repeated: tuple[tuple[str, str, str], ...] = ()
 
     def listing(self, target: Target) -> tuple[Shown, ...]:
         """Return the listing as it was with all of these keys; asked once.
@@ -52,20 +47,26 @@ def keys_of(found: Sample) -> list[str]:
     return list(dict.fromkeys(key.value for key in found.keys))
 
 
+def repeated(target: Target) -> tuple[Repeated, ...]:
+    """Return the keys and ids that the run was given twice, by whatever check.
+
+    Raises:
+        Undetermined: none was, and the sample could not be created.
+    """
+    book = lifecycle.book(target.deployment)
+    if not book.repeated:
+        sample(target)
+    return tuple(book.repeated)
+
+
 def _create(target: Target) -> Sample:
-    deployment = target.deployment
-    wanted = lifecycle.declared(deployment).sample
-    book = lifecycle.book(deployment)
+    book = lifecycle.book(target.deployment)
     keys: list[Key] = []
-    for _ in range(wanted):
-        keys.append(lifecycle.create(deployment, target.check, repeats=True))
+    for _ in range(lifecycle.declared(target.deployment).sample):
+        keys.append(lifecycle.create(target.deployment, target.check, repeats=True))
         if book.repeated:
             break
-    made = Sample(
-        keys=tuple(keys),
-        repeated=tuple((item.what, item.former, item.later) for item in book.repeated),
-    )
-    return made
+    return Sample(keys=tuple(keys))
 
 
 def _list(target: Target) -> tuple[Shown, ...]:
