@@ -123,12 +123,11 @@ ClaimCheck = Callable[[Claims, Policy, float], bool]
 
 
 def _time(claims: Claims, name: str) -> float | None:
+    """Return a time of this millennium; anything else is no time."""
     value = claims.get(name)
-    return (
-        None
-        if isinstance(value, bool) or not isinstance(value, int | float)
-        else (value)
-    )
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if 0 <= value < 1e11 else None
 
 
 def _expiry(claims: Claims, policy: Policy, now: float) -> bool:
@@ -154,7 +153,7 @@ def _auth_time(claims: Claims, policy: Policy, now: float) -> bool:
 
 
 def _lifetime(claims: Claims, policy: Policy, now: float) -> bool:
-    exp = _time(claims, "exp") or 0.0
+    exp = _time(claims, "exp") or 0.0  # without one there is no end to judge
     return exp - now <= policy.max_age + policy.leeway
 
 
