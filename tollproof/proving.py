@@ -17,6 +17,7 @@ from tollproof import running
 from tollproof.errors import RecordError
 from tollproof.model import Outcome, Reason, Tier
 from tollproof.record import read_run
+from tollproof.reference.algorithms import USUAL
 from tollproof.reference.faults import Fault
 from tollproof.reference.launch import serving
 
@@ -92,6 +93,11 @@ def _needs(fault: Fault) -> tuple[str, ...]:
     return (*fault.needs, suite) if suite in LONG else fault.needs
 
 
+def _algorithm(needs: Sequence[str]) -> str:
+    wanted = (need.partition("=")[2] for need in needs if need.startswith("algorithm="))
+    return next(wanted, USUAL)
+
+
 def prove(
     planned: Sequence[Trial],
     *,
@@ -126,6 +132,8 @@ def _observe(trial: Trial, suites: tuple[str, ...]) -> Observation:
             "sparkient",
             faults=faults,
             tls="tls" in trial.needs,
+            workers=2 if "workers" in trial.needs else 1,
+            algorithm=_algorithm(trial.needs),
             limit=LIMIT if loaded else 600,
             window=WINDOW if loaded else 60.0,
         ) as deployment,

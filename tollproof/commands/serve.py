@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tollproof.reference.algorithms import ALGORITHMS, USUAL
 from tollproof.reference.faults import FAULTS
 from tollproof.reference.launch import NAMES
 from tollproof.reference.launch import serve as run_deployment
@@ -17,7 +18,8 @@ def _list_faults(context: click.Context, option: click.Parameter, value: bool) -
         return
     width = max(len(fault.name) for fault in FAULTS)
     for fault in FAULTS:
-        needs = f" (with --{' --'.join(fault.needs)})" if fault.needs else ""
+        options = " --".join(need.replace("=", " ") for need in fault.needs)
+        needs = f" (with --{options})" if options else ""
         click.echo(f"{fault.name:<{width}}  {fault.check}: {fault.title}{needs}")
     context.exit()
 
@@ -51,6 +53,13 @@ def _list_faults(context: click.Context, option: click.Parameter, value: bool) -
     help="Seconds of the rate-limit window.",
 )
 @click.option("--redis", metavar="URL", help="Count in Redis instead of SQLite.")
+@click.option(
+    "--algorithm",
+    type=click.Choice(tuple(ALGORITHMS)),
+    default=USUAL,
+    show_default=True,
+    help="How requests are counted.",
+)
 @click.option("--tls", is_flag=True, help="HTTPS, with a CA of its own.")
 @click.option(
     "--write-profile",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from tollproof.errors import UsageError
 from tollproof.reference.identity_faults import AUTHORIZATION, OAUTH, TENANCY, TOKENS
 from tollproof.reference.lifecycle_faults import ROTATION, SECRETS
+from tollproof.reference.limiter_faults import RATELIMIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,8 @@ class Fault:
     Attributes:
         check: id of the check that must notice it.
         title: what is wrong, as a sentence without a full stop.
-        needs: what the deployment must be started with for it to show: `"tls"`.
+        needs: what the deployment must be started with for it to show: `"tls"`,
+            `"workers"` for two, `"algorithm=sliding_log"` for another limiter.
     """
 
     name: str
@@ -231,6 +233,7 @@ FAULTS: tuple[Fault, ...] = tuple(
         ("oauth", OAUTH),
         ("authorization", AUTHORIZATION),
         ("tenancy", TENANCY),
+        ("ratelimit", RATELIMIT),
         ("rotation", ROTATION),
         ("secrets", SECRETS),
     )

@@ -24,6 +24,7 @@ from pathlib import Path
 from types import FrameType
 
 from tollproof.errors import TollproofError, UsageError
+from tollproof.reference.algorithms import ALGORITHMS, USUAL
 from tollproof.reference.faults import BY_NAME
 from tollproof.reference.faults import select as select_faults
 from tollproof.reference.issuer import Issuer
@@ -85,6 +86,7 @@ def serving(
     window: float = 60.0,
     workers: int = 1,
     redis: str | None = None,
+    algorithm: str = USUAL,
     tls: bool = False,
     port: int = 0,
     host: str = "127.0.0.1",
@@ -97,6 +99,7 @@ def serving(
         limit, window: default allowance of a key: requests, seconds.
         workers: processes that share the port and the counters.
         redis: URL of a Redis server to count in; SQLite otherwise.
+        algorithm: how requests are counted; the profile promises it.
         port: 0 for any that is free.
         in_process: in a thread of this process, which starts in milliseconds; always
             one worker.
@@ -106,6 +109,11 @@ def serving(
         LaunchError: it did not start; says what it said.
     """
     chosen = _checked(name, faults, tls=tls, limit=limit, window=window)
+    if algorithm not in ALGORITHMS:
+        raise UsageError(
+            f"there is no algorithm {algorithm!r}: choose {', '.join(ALGORITHMS)}"
+        )
+    _fit(chosen, workers=workers, algorithm=algorithm)
     if workers < 1 or (in_process and workers > 1):
         raise UsageError("workers must be 1 or more, and 1 inside this process")
     with contextlib.ExitStack() as stack:
@@ -134,6 +142,7 @@ def serving(
             window=window,
             faults=tuple(sorted(chosen)),
             redis=redis,
+            algorithm=algorithm,
             issuer=issuer.name,
             audience=issuer.project,
             certificates=f"{issuer_url}/certificates",
@@ -147,6 +156,7 @@ def serving(
             limit=limit,
             window=window,
             issuer_url=issuer_url,
+            algorithm=algorithm,
         )
         seeded = seed(folder, chosen, window)
         own = [[one, *plain[number : number + 1]] for number, one in enumerate(sockets)]
@@ -183,6 +193,21 @@ def _checked(
         if "tls" in BY_NAME[fault].needs and not tls:
             raise UsageError(f"the fault {fault} shows over TLS only: add tls")
     return chosen
+
+
+def _fit(faults: frozenset[str], *, workers: int, algorithm: str) -> None:
+    """Refuse faults that would not show.
+
+    Raises:
+        UsageError: says what to add.
+    """
+    for fault in sorted(faults):
+        needs = BY_NAME[fault].needs
+        if "workers" in needs and workers < 2:
+            raise UsageError(f"the fault {fault} shows with 2 workers or more")
+        wanted = next((one for one in needs if one.startswith("algorithm=")), "")
+        if wanted and algorithm != wanted.partition("=")[2]:
+            raise UsageError(f"the fault {fault} shows with another limiter: {wanted}")
 
 
 def _url(scheme: str, host: str, bound: socket.socket) -> str:
@@ -305,6 +330,7 @@ def serve(
     window: float = 60.0,
     workers: int = 1,
     redis: str | None = None,
+    algorithm: str = USUAL,
     tls: bool = False,
     port: int = 0,
     host: str = "127.0.0.1",
@@ -338,6 +364,7 @@ def serve(
             window=window,
             workers=workers,
             redis=redis,
+            algorithm=algorithm,
             tls=tls,
             port=port,
             host=host,

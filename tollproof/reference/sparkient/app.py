@@ -30,6 +30,7 @@ from tollproof.reference.sparkient.fields import (
 )
 from tollproof.reference.sparkient.loopholes import Loopholes
 from tollproof.reference.sparkient.messages import Answer, Call
+from tollproof.reference.sparkient.miscounts import Miscount, Request
 from tollproof.reference.sparkient.negotiation import accepts
 from tollproof.reference.sparkient.oauth import PATH as TOKEN_PATH
 from tollproof.reference.sparkient.routes import Service, locate
@@ -49,6 +50,7 @@ class Sparkient:
         loopholes: ways past the rules; None in a correct deployment.
         bearers: who comes with a token instead of a key.
         byways: ways past the rules of access; None in a correct deployment.
+        miscount: what the limiter does wrong; None in a correct deployment.
         log: where one line for each request goes.
     """
 
@@ -59,6 +61,7 @@ class Sparkient:
     loopholes: Loopholes | None = None
     bearers: Bearers | None = None
     byways: Byways | None = None
+    miscount: Miscount | None = None
     log: TextIO | None = None
     clock: Callable[[], float] = time.time
 
@@ -189,7 +192,11 @@ class Sparkient:
         call.principal = who
         call.window = who.seconds or self.service.window
         limit = who.requests or self.service.limit
-        decision = self.limiter.hit(who.id, limit, call.window, now)
+        if self.miscount is None:
+            decision = self.limiter.hit(who.id, limit, call.window, now)
+        else:
+            one = Request(call=call, who=who, limit=limit, window=call.window, now=now)
+            decision = await self.miscount.hit(self.limiter, one)
         if who.requests and "small-limit-ignored" in self.faults:
             decision = replace(decision, allowed=True)
         call.decision = decision

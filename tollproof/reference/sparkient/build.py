@@ -11,6 +11,8 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tollproof.reference.algorithms import ALGORITHMS, USUAL
+from tollproof.reference.limiter_stores import MemoryStates, RedisStates, SqliteStates
 from tollproof.reference.limiters import Limiter, RedisLimiter, SqliteLimiter
 from tollproof.reference.sparkient.app import Sparkient
 from tollproof.reference.sparkient.bearers import Bearers
@@ -21,10 +23,18 @@ from tollproof.reference.sparkient.fields import DASHBOARD_ORIGIN
 from tollproof.reference.sparkient.issuer_keys import IssuerKeys
 from tollproof.reference.sparkient.lapses import lapses
 from tollproof.reference.sparkient.messages import Answer, Call
+from tollproof.reference.sparkient.miscounts import miscount
 from tollproof.reference.sparkient.routes import Service
 from tollproof.reference.sparkient.seed import Stores, open_stores
 from tollproof.reference.sparkient.token_loopholes import LOOPHOLES
 from tollproof.reference.sparkient.tokens import Policy, Procedure, TokenVerifier
+from tollproof.reference.sparkient.untruths import untruths
+
+#: Faults that put another algorithm in the place of the one that is promised.
+_INSTEAD = {
+    "limiter-slides": "sliding_log",
+    "limiter-bursts-at-the-edge": "fixed_window_first",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +46,7 @@ class Settings:
         origin: the deployment's own, `scheme://host:port`.
         limit, window: the default allowance of a key: requests, seconds.
         redis: URL of the server that counts; None to count in SQLite.
+        algorithm: how requests are counted, one of `algorithms.ALGORITHMS`.
         issuer, audience: of the ID tokens that are accepted.
         certificates: where their issuer publishes its keys; empty for no tokens.
     """
@@ -46,6 +57,7 @@ class Settings:
     window: float
     faults: tuple[str, ...] = ()
     redis: str | None = None
+    algorithm: str = USUAL
     issuer: str = ""
     audience: str = ""
     certificates: str = ""
@@ -69,11 +81,7 @@ def build(settings: Settings) -> Built:
     faults = frozenset(settings.faults)
     folder = Path(settings.folder)
     stores = open_stores(folder, faults)
-    limiter: Limiter = (
-        RedisLimiter(settings.redis, f"sparkient:{folder.name}")
-        if settings.redis
-        else SqliteLimiter(folder / "windows.db")
-    )
+    limiter = _limiter(settings, faults)
     log = (folder / "server.log").open("a", buffering=1, encoding="utf-8")
     app = Sparkient(
         service=Service(
@@ -85,10 +93,11 @@ def build(settings: Settings) -> Built:
         ),
         limiter=limiter,
         origins=frozenset({DASHBOARD_ORIGIN.encode(), settings.origin.encode()}),
-        blemishes=blemishes(faults) + lapses(faults),
+        blemishes=blemishes(faults) + lapses(faults) + untruths(faults),
         loopholes=stores.loopholes,
         bearers=_bearers(settings, stores, faults),
         byways=Byways(faults) or None,
+        miscount=miscount(faults),
         log=log,
     )
 
@@ -99,6 +108,24 @@ def build(settings: Settings) -> Built:
 
     twin = app if "http-accepts-credentials" in faults else _twin(app.finish)
     return Built(app=app, twin=twin, close=close)
+
+
+def _limiter(settings: Settings, faults: frozenset[str]) -> Limiter:
+    folder = Path(settings.folder)
+    algorithm = settings.algorithm
+    for fault in sorted(faults & _INSTEAD.keys()):
+        algorithm = _INSTEAD[fault]
+    decide = ALGORITHMS[algorithm]
+    if "limiter-per-worker" in faults:
+        return MemoryStates(decide)
+    if settings.redis:
+        prefix = f"sparkient:{folder.name}"
+        if algorithm == USUAL:
+            return RedisLimiter(settings.redis, prefix)
+        return RedisStates(decide, settings.redis, prefix)
+    if algorithm == USUAL:
+        return SqliteLimiter(folder / "windows.db")
+    return SqliteStates(decide, folder / "windows.db")
 
 
 def _bearers(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tollproof.reference.algorithms import USUAL, leaky_capacity
 from tollproof.reference.issuer import PROJECT, issuer_of
 from tollproof.reference.sparkient.errors import CODES
 from tollproof.reference.sparkient.keys import Role
@@ -49,6 +50,7 @@ class Place:
         http_url: the plain-HTTP twin; empty without TLS.
         limit, window: the default allowance of a key: requests, seconds.
         issuer_url: where the issuer of ID tokens is.
+        algorithm: how requests are counted.
     """
 
     folder: Path
@@ -57,6 +59,7 @@ class Place:
     limit: int
     window: float
     issuer_url: str = ""
+    algorithm: str = USUAL
 
 
 def profile_text(place: Place, seeded: Seeded) -> str:
@@ -186,6 +189,15 @@ scopes = {_quoted(SCOPES)}
 """
 
 
+def _shape(place: Place) -> str:
+    """Return what an algorithm promises beside its name."""
+    if place.algorithm == "sliding_log":
+        return "\nany_window = true"
+    if place.algorithm == "leaky_bucket":
+        return f"\nburst = {leaky_capacity(place.limit)}"
+    return ""
+
+
 def _promises(place: Place) -> str:
     codes = ", ".join(f"{status} = [{_quoted(code)}]" for status, code in CODES.items())
     # 408 and 500 are kept in shape, but nobody should have to wait for them.
@@ -228,7 +240,7 @@ rule = "forbidden"
 limit = {place.limit}
 window = {place.window}
 per = "key"
-algorithm = "fixed_window_first"
+algorithm = {_quoted(place.algorithm)}{_shape(place)}
 counts = {{ errors = true, rejected = false }}
 status = 429
 

@@ -54,7 +54,13 @@ IDENTITIES = (
     Cast(name="expired", role=Role.ADMIN, state="expired"),
     Cast(name="staging", role=Role.ADMIN, state="wrong_environment"),
     Cast(name="tiny", requests=TINY_LIMIT, purpose=("burst",)),
-    *(Cast(name=f"burst{number}", purpose=("burst",)) for number in range(1, 5)),
+    # Of two organisations, so that a limit per key, per organisation and for all are
+    # three different things.
+    *(Cast(name=f"burst{number}", purpose=("burst",)) for number in (1, 2)),
+    *(
+        Cast(name=f"burst{number}", organisation="globex", purpose=("burst",))
+        for number in (3, 4)
+    ),
     *(Cast(name=f"bystander{number}", purpose=("bystander",)) for number in (1, 2)),
 )
 
