@@ -151,6 +151,14 @@ def _verifies(key: RSAPublicKey, reading: Reading, algorithm: str = "RS256") -> 
     return True
 
 
+def _is_orderly(reading: Reading) -> bool:
+    """Whether its signature is well encoded and nothing of it is critical."""
+    signature = _segments(reading.token)[2]
+    return _canonical(signature) == _without_foreign(signature) == signature and (
+        "crit" not in reading.header
+    )
+
+
 def _hmac(reading: Reading, secret: bytes) -> bool:
     right = hmac.new(secret, _signed(reading), "sha256").digest()
     return reading.header.get("alg") == "HS256" and right == _signature(reading)
@@ -184,11 +192,11 @@ def _cached_by_signature(procedure: Procedure) -> Procedure:
     proper = procedure.authenticate
 
     def authenticate(reading: Reading, keys: KeySource) -> None:
-        signature = _segments(reading.token)[2]
-        if signature in seen:
+        header, _, signature = _segments(reading.token)
+        if f"{header}.{signature}" in seen:
             return
         proper(reading, keys)
-        seen.add(signature)
+        seen.add(f"{header}.{signature}")
 
     return dataclasses.replace(procedure, authenticate=authenticate)
 
@@ -330,8 +338,10 @@ def _zero_signature(reading: Reading, keys: KeySource) -> bool:
 
 def _any_key(reading: Reading, keys: KeySource) -> bool:
     """Take the id for a hint: whatever it says, every published key is tried."""
-    return reading.header.get("alg") == "RS256" and any(
-        _verifies(key, reading) for key in keys.all()
+    return (
+        reading.header.get("alg") == "RS256"
+        and _is_orderly(reading)
+        and any(_verifies(key, reading) for key in keys.all())
     )
 
 
@@ -343,6 +353,7 @@ def _any_algorithm(reading: Reading, keys: KeySource) -> bool:
     return (
         key is not None
         and alg in ("RS384", "RS512", "PS256", "PS384", "PS512")
+        and _is_orderly(reading)
         and _verifies(key, reading, alg)
     )
 
@@ -352,6 +363,7 @@ def _algorithm_in_any_case(reading: Reading, keys: KeySource) -> bool:
     return (
         key is not None
         and str(alg).strip().upper() == "RS256"
+        and _is_orderly(reading)
         and _verifies(key, reading)
     )
 
