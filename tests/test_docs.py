@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tollproof.catalogue import as_markdown, load_catalogue
-from tollproof.commands.manual import manual
+from tollproof.manual import manual
 from tollproof.resources import bundled
 
 ROOT = Path(__file__).parents[1]

@@ -1,6 +1,6 @@
 """The reference page of the command line, made from the commands' own help.
 
-`python -m tollproof.commands.manual` prints it; a test fails when the page in docs/ is
+`python -m tollproof.manual` prints it; a test fails when the page in docs/ is
 another. Knows click. Must not know what a command does.
 """
 
