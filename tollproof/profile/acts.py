@@ -143,7 +143,7 @@ class StorePlace(Section):
     sqlite: Text | None = None
     """SQLite file, relative to the profile."""
     dump: Text | None = None
-    """Dump as text, relative to the profile."""
+    """Dump or export (SQL, JSON, CSV), or a folder of them, relative to the profile."""
     command: Command | None = None
     """Program that prints a dump, run without a shell."""
 
@@ -169,6 +169,8 @@ class Places(Section):
     """Pages a browser would load: paths of the target, or URLs of its host."""
     source: tuple[Text, ...] = ()
     """Folders of source code, relative to the profile."""
+    history: Flag = False
+    """Whether all that was ever committed to these folders is looked at too."""
 
 
 class Budget(Section):

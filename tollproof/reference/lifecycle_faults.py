@@ -62,4 +62,36 @@ ROTATION: Rows = (
     ("key-entropy", "rotation-key-guessable", "24 characters of a key are always 0"),
     ("key-structure", "rotation-key-counted", "keys end in a running number"),
 )
-SECRETS: Rows = ()
+SECRETS: Rows = (
+    ("in-answer", "secrets-key-in-answer", "an answer holds the key in base64"),
+    ("in-error", "secrets-key-in-error", "403 quotes the key"),
+    ("in-header", "secrets-key-in-header", "X-Trace is the key in hexadecimal"),
+    ("in-redirect", "secrets-key-in-location", "Location carries the key"),
+    ("stored-raw", "secrets-key-stored", "keys are stored in base64"),
+    ("stored-unsalted", "secrets-digest-unsalted", "keys are stored as SHA-256"),
+    (
+        "stored-unkeyed",
+        "secrets-digest-unkeyed",
+        "keys are stored as salted SHA-256, without a key",
+    ),
+    ("stored-salt", "secrets-one-salt", "all keys have the same salt"),
+    ("logs", "secrets-key-in-log", "the log holds Authorization fields"),
+    ("pages", "secrets-key-in-bundle", "the dashboard's script holds a key"),
+    (
+        "page-patterns",
+        "secrets-cloud-key-in-map",
+        "the script's source map holds a cloud's key",
+    ),
+    ("source", "secrets-key-in-source", "a source file holds a key"),
+    (
+        "source",
+        "secrets-cloud-key-in-source",
+        "a source file holds a cloud's key, with a comment to hide it",
+    ),
+    (
+        "source-code",
+        "secrets-shell-in-source",
+        "a source file builds a shell command of its argument",
+    ),
+    ("history", "secrets-key-in-history", "a former commit holds a key"),
+)

@@ -26,6 +26,7 @@ from tollproof.reference.sparkient.messages import Answer, Call
 from tollproof.reference.sparkient.miscounts import miscount
 from tollproof.reference.sparkient.routes import Service
 from tollproof.reference.sparkient.seed import Stores, open_stores
+from tollproof.reference.sparkient.spills import spills
 from tollproof.reference.sparkient.token_loopholes import LOOPHOLES
 from tollproof.reference.sparkient.tokens import Policy, Procedure, TokenVerifier
 from tollproof.reference.sparkient.untruths import untruths
@@ -93,7 +94,10 @@ def build(settings: Settings) -> Built:
         ),
         limiter=limiter,
         origins=frozenset({DASHBOARD_ORIGIN.encode(), settings.origin.encode()}),
-        blemishes=blemishes(faults) + lapses(faults) + untruths(faults),
+        blemishes=blemishes(faults)
+        + lapses(faults)
+        + spills(faults, folder)
+        + untruths(faults),
         loopholes=stores.loopholes,
         bearers=_bearers(settings, stores, faults),
         byways=Byways(faults) or None,

@@ -272,6 +272,7 @@ at_rest = "hmac-sha256"
 
 
 def _rest(place: Place) -> Iterator[str]:
+    source = _quoted(str(place.folder / "source"))
     sqlite = _inline({"sqlite": str(place.folder / "sparkient.db")})
     yield f"""\
 [lifecycle]
@@ -299,6 +300,8 @@ path = "/api/v1/keys/{{id}}"
 logs = [{_file(place.folder / "server.log")}, {_file(place.folder / "worker.log")}]
 stores = [{sqlite}]
 pages = ["/", "/dashboard"]
+source = [{source}]
+history = {str((place.folder / "source" / ".git").is_dir()).lower()}
 
 # The deployment is ours, and ends with the process that serves it.
 [consent]

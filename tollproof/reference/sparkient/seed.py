@@ -21,6 +21,7 @@ from tollproof.reference.sparkient.keys import KeyStore, Role, connect
 from tollproof.reference.sparkient.lapses import LAPSES, LapsingKeyStore
 from tollproof.reference.sparkient.loopholes import Loopholes
 from tollproof.reference.sparkient.oauth import LOOPHOLES, Rules, TokenEndpoint
+from tollproof.reference.sparkient.spills import STORED, WHOSE, Hoard, write_source
 from tollproof.reference.sparkient.users import UserStore
 
 ORGANISATIONS = {"acme": "Acme Corporation", "globex": "Globex Corporation"}
@@ -140,6 +141,8 @@ def open_stores(folder: Path, faults: frozenset[str]) -> Stores:
     connection = connect(folder / "sparkient.db")
     loopholes = Loopholes(faults, connection, pepper) if faults else None
     made = loopholes.remember if loopholes else None
+    if STORED & faults:
+        made = Hoard(faults, connection, pepper).keep
     lapsing = LAPSES & faults
     keys = (
         LapsingKeyStore(connection, pepper, made, faults=lapsing, seeded=_SEEDED)
@@ -222,6 +225,7 @@ def seed(folder: Path, faults: frozenset[str], window: float) -> Seeded:
             for name in ORGANISATIONS
         }
     stores.connection.close()
+    write_source(folder, faults, key_files[WHOSE].read_text())
     return Seeded(
         key_files=key_files,
         decisions=decisions,

@@ -1,0 +1,1 @@
+"""Where the credentials of the run turn up, and other secrets."""

@@ -1,0 +1,67 @@
+"""Credentials of the run in its answers, as they were found before being redacted.
+
+Knows in which part of an answer a leak stands, and the one answer that may hold a key:
+the one that creates it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from tollproof.deployment import CREATED
+from tollproof.model import Exchange, Leak
+from tollproof.target import Target
+
+#: Fields whose value is a URL that somebody is to follow.
+_URLS = frozenset({"location", "refresh", "link", "content-location"})
+#: What is loaded as part of a page; the checks of pages look at that.
+_PAGE = ("text/html", "javascript", "text/css", "source-map", "ecmascript")
+
+
+class Where(StrEnum):
+    """A part of an answer."""
+
+    ANSWER = "answer"
+    ERROR = "error"
+    HEADER = "header"
+    REDIRECT = "redirect"
+
+
+def leaks_in(target: Target, exchange: Exchange, where: Where) -> list[Leak] | None:
+    """Return the credentials in one part of an answer; None when it has none."""
+    response = exchange.response
+    if response is None:
+        return None
+    if where in (Where.ANSWER, Where.ERROR):
+        is_error = exchange.status >= 400
+        kind = (response.header("Content-Type") or "").lower()
+        page = any(name in kind for name in _PAGE) and not is_error
+        if is_error is (where is Where.ANSWER) or page or not response.body_bytes:
+            return None
+        found = [leak for leak in exchange.leaks if leak.place == "body"]
+        return [leak for leak in found if not _is_handed_out(target, exchange, leak)]
+    return [
+        leak
+        for leak in exchange.leaks
+        if leak.place.startswith("header")
+        and (_field(leak) in _URLS) is (where is Where.REDIRECT)
+    ]
+
+
+def _field(leak: Leak) -> str:
+    return leak.place.removeprefix("header ").lower()
+
+
+def _is_handed_out(target: Target, exchange: Exchange, leak: Leak) -> bool:
+    """Whether a leak is a key in the answer that creates it: shown once, and plain."""
+    lifecycle = target.profile.lifecycle
+    if lifecycle is None or not leak.credential.startswith(CREATED):
+        return False
+    create = lifecycle.create
+    path = exchange.request.url.partition("?")[0].lower()
+    return (
+        200 <= exchange.status < 300
+        and exchange.request.method == create.method
+        and (create.path or "").lower().strip("/") in path
+        and leak.encoding == "plain"
+    )
