@@ -256,10 +256,17 @@ def pytest_collection_modifyitems(
     if session is None:
         return
     ours = [item for item in items if CASE in item.stash]
-    _refuse_collisions(ours)
     partly = _is_partial(config)
-    if not partly:
-        _refuse_unknown(session.selection, [item.stash[CASE][0] for item in ours])
+    try:
+        _refuse_collisions(ours)
+        if not partly:
+            _refuse_unknown(session.selection, [item.stash[CASE][0] for item in ours])
+    except pytest.UsageError:
+        if not _worker_id(config):
+            raise
+        # The controller collects as well, in the end, and says what is wrong.
+        items.clear()
+        return
     left_out = [item for item in ours if item.stash[CASE][1].left_out]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
@@ -487,7 +494,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     # they run here, after the last worker has written its last line.
     session.perform_collect()
     items = session.items
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    for item, following in zip(items, [*items[1:], None], strict=False):
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
     return done
 

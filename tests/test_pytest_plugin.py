@@ -1,0 +1,608 @@
+"""Suites run by pytest: every kind of test gets its verdict, however pytest is called.
+
+Real runs in processes of their own, against a small deployment on loopback.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deploying import ALPHA, KEY, profile_text
+from tests.guarded import OPERATIONS, PROMISES, guarded
+from tests.processes import Finished, environment, plain_pytest, pytest_run, tollproof
+from tests.servers import Server
+from tollproof.model import Outcome, Run
+from tollproof.record import read_run
+from tollproof.resources import bundled
+
+SUITES = bundled("suites")
+SOME = [SUITES / "preflight", SUITES / "headers", SUITES / "authentication"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with guarded(KEY) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def profile(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("profile") / "profile.toml"
+    path.write_text(profile_text(server.origin, OPERATIONS, ALPHA, PROMISES))
+    return path
+
+
+def options(profile: Path, output: Path) -> list[str]:
+    return [f"--tollproof-profile={profile}", f"--tollproof-output={output}"]
+
+
+def verdicts(run: Run) -> dict[tuple[str, str], Outcome]:
+    return {(item.check, item.subject): item.verdict.outcome for item in run.results}
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+# -- one process, several, part of it ------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def alone(profile: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("alone")
+    finished = plain_pytest(*SOME, *options(profile, folder / "out"), cwd=folder)
+    assert finished.returncode == 0, finished.stdout
+    return read_run(folder / "out")
+
+
+def test_plain_pytest_judges(alone: Run) -> None:
+    found = verdicts(alone)
+
+    assert found["preflight.identity", "alpha"] is Outcome.PASSED
+    assert found["authentication.missing", "GET /things/{id}"] is Outcome.PASSED
+    assert found["headers.content-type", "deployment"] is Outcome.PASSED
+    assert Outcome.FAILED not in found.values()
+    assert alone.traffic.requests > 100
+    assert [item.check for item in alone.left_out if item.check == "*"] == ["*"]
+
+
+def test_two_processes_come_to_the_same_verdicts(
+    alone: Run, profile: Path, tmp_path: Path
+) -> None:
+    finished = pytest_run(
+        *SOME, *options(profile, tmp_path / "out"), "-n2", cwd=tmp_path
+    )
+    both = read_run(tmp_path / "out")
+
+    assert finished.returncode == 0, finished.stdout
+    assert verdicts(both) == verdicts(alone)
+    assert set(both.planned) == set(alone.planned)
+    assert set(both.left_out) == set(alone.left_out)
+    names = {path.name for path in (tmp_path / "out" / "journal").iterdir()}
+    assert {"gw0.jsonl", "gw1.jsonl"} <= names
+
+
+@pytest.mark.parametrize(
+    ("narrowing", "checks"),
+    [
+        (["-k", "CWE-306 and not every-method"], {"authentication.missing"}),
+        (["-m", "check(suite='preflight')"], {"preflight.identity"}),
+        (["--tollproof-check=authentication.miss*"], {"authentication.missing"}),
+    ],
+)
+def test_part_of_the_suites_can_be_asked_for(
+    profile: Path, tmp_path: Path, narrowing: list[str], checks: set[str]
+) -> None:
+    finished = pytest_run(
+        *SOME, *options(profile, tmp_path / "out"), *narrowing, cwd=tmp_path
+    )
+    run = read_run(tmp_path / "out")
+
+    assert finished.returncode == 0, finished.stdout
+    assert {item.check for item in run.results} == checks
+    assert set(verdicts(run).values()) == {Outcome.PASSED}
+
+
+def test_nothing_selected_is_no_success(profile: Path, tmp_path: Path) -> None:
+    finished = pytest_run(
+        SUITES, *options(profile, tmp_path / "out"), "-k", "nosuchthing", cwd=tmp_path
+    )
+
+    assert finished.returncode == 5
+
+
+# -- a user's own tests --------------------------------------------------------------
+
+MINE = '''
+import unittest
+
+import pytest
+
+from tollproof import Verdict, failed
+
+
+def test_passes():
+    """It holds."""
+    assert True
+
+
+def test_fails():
+    assert 1 == 2, "one is not two"
+
+
+def test_fails_in_words():
+    pytest.fail("no good")
+
+
+def test_raises_nothing():
+    with pytest.raises(ValueError):
+        pass
+
+
+def test_skips():
+    pytest.skip("not today")
+
+
+@pytest.mark.skip(reason="never")
+def test_is_skipped():
+    assert False
+
+
+def test_has_a_bug():
+    {}["x"]
+
+
+def test_exits():
+    raise SystemExit(0)
+
+
+@pytest.fixture
+def broken():
+    raise RuntimeError("cannot be set up")
+
+
+def test_is_not_set_up(broken):
+    assert True
+
+
+@pytest.fixture
+def leaves():
+    yield
+    raise RuntimeError("left something")
+
+
+def test_is_not_taken_down(leaves):
+    assert True
+
+
+def test_fails_and_is_not_taken_down(leaves):
+    assert False
+
+
+def test_returns_a_verdict():
+    return failed("It does not.", expected="yes", actual="no")
+
+
+def test_returns_nonsense():
+    return 7
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_each(number):
+    assert number == 1
+
+
+def test_with_a_default(number=1):
+    assert number == 1
+
+
+class TestFirst:
+    def test_same(self):
+        assert True
+
+
+class TestSecond:
+    def test_same(self):
+        assert False
+
+
+class CaseTest(unittest.TestCase):
+    def test_holds(self):
+        self.assertTrue(True)
+
+    def test_does_not(self):
+        self.assertEqual(1, 2)
+
+    @unittest.skip("not here")
+    def test_elsewhere(self):
+        pass
+
+
+def test_asks(target):
+    operation = target.operations[0]
+    assert target.send(target.probe(operation)).status == 401
+
+
+def test_each_operation(target, operation):
+    caller = target.caller(operation)
+    assert target.send(target.probe(operation, caller)).status == 200
+
+
+@pytest.mark.parametrize("spelling", ["bearer", "basic"])
+def test_own_parameters(target, operation, spelling):
+    assert spelling == "bearer"
+'''
+P, F, I, N = (  # noqa: E741 - as in the tables of the tests
+    Outcome.PASSED,
+    Outcome.FAILED,
+    Outcome.INCONCLUSIVE,
+    Outcome.NOT_APPLICABLE,
+)
+EXPECTED = {
+    ("passes", "deployment"): P,
+    ("fails", "deployment"): F,
+    ("fails-in-words", "deployment"): F,
+    ("raises-nothing", "deployment"): F,
+    ("skips", "deployment"): N,
+    ("is-skipped", "deployment"): N,
+    ("has-a-bug", "deployment"): I,
+    ("exits", "deployment"): I,
+    ("is-not-set-up", "deployment"): I,
+    ("is-not-taken-down", "deployment"): I,
+    ("fails-and-is-not-taken-down", "deployment"): F,
+    ("returns-a-verdict", "deployment"): F,
+    ("returns-nonsense", "deployment"): I,
+    ("each", "1"): P,
+    ("each", "2"): F,
+    ("with-a-default", "deployment"): P,
+    ("first-same", "deployment"): P,
+    ("second-same", "deployment"): F,
+    ("casetest-holds", "deployment"): P,
+    ("casetest-does-not", "deployment"): F,
+    ("casetest-elsewhere", "deployment"): N,
+    ("asks", "deployment"): P,
+    ("each-operation", "GET /things"): P,
+    ("each-operation", "GET /things/{id}"): P,
+    ("own-parameters", "GET /things-bearer"): P,
+    ("own-parameters", "GET /things-basic"): F,
+    ("own-parameters", "GET /things/{id}-bearer"): P,
+    ("own-parameters", "GET /things/{id}-basic"): F,
+}
+
+
+@pytest.fixture(scope="module", params=["gate", "two processes"])
+def mine(
+    request: pytest.FixtureRequest,
+    profile: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Finished, Run]:
+    """Run a user's file by pytest and by the command line."""
+    folder = tmp_path_factory.mktemp("mine")
+    path = written(folder, "own/test_mine.py", MINE)
+    if request.param == "gate":
+        finished = tollproof(
+            *("gate", profile, "--output", folder / "out", "--suite", path.parent),
+            *("--check", "mine.*"),
+            cwd=folder,
+        )
+    else:
+        more = ["-n2"] if request.param == "two processes" else []
+        finished = pytest_run(
+            path, *options(profile, folder / "out"), *more, cwd=folder
+        )
+    return finished, read_run(folder / "out")
+
+
+def test_every_kind_of_test_gets_its_verdict(mine: tuple[Finished, Run]) -> None:
+    _, run = mine
+    found = {
+        (check.removeprefix("mine."), subject): outcome
+        for (check, subject), outcome in verdicts(run).items()
+    }
+
+    assert found == EXPECTED
+    assert {
+        (item.check.removeprefix("mine."), item.subject) for item in run.planned
+    } == set(EXPECTED)
+
+
+def test_every_verdict_says_why(mine: tuple[Finished, Run]) -> None:
+    _, run = mine
+    said = {
+        (item.check.removeprefix("mine."), item.subject): item.verdict
+        for item in run.results
+    }
+
+    assert "one is not two" in said["fails", "deployment"].actual
+    assert "no good" in said["fails-in-words", "deployment"].actual
+    assert "DID NOT RAISE" in said["raises-nothing", "deployment"].actual
+    assert said["skips", "deployment"].summary.endswith("not today")
+    assert "KeyError" in said["has-a-bug", "deployment"].summary
+    assert "cannot be set up" in said["is-not-set-up", "deployment"].summary
+    assert "left something" in said["is-not-taken-down", "deployment"].summary
+    assert "returned int" in said["returns-nonsense", "deployment"].summary
+    assert all(verdict.summary for verdict in said.values())
+
+
+def test_what_fails_fails_the_run(mine: tuple[Finished, Run]) -> None:
+    finished, _ = mine
+
+    assert finished.returncode == 1
+
+
+# -- suites that cannot be run -------------------------------------------------------
+
+CHECK = '''
+from tollproof import CWE, Severity, Target, Verdict, check, passed
+
+@check(id="{id}", title="It holds", severity=Severity.LOW, references=(CWE(287),),
+       remediation="Mend it.", aliases={aliases})
+def test_{name}(target: Target) -> Verdict:
+    """Why."""
+    return passed("It does.")
+'''
+
+
+@pytest.mark.parametrize(
+    ("other", "more"),
+    [
+        (CHECK.format(id="mine.one", aliases="()", name="b"), ["-n2"]),
+        (CHECK.format(id="mine.two", aliases='("mine.one",)', name="b"), []),
+    ],
+    ids=["id, two processes", "alias"],
+)
+def test_checks_that_collide_are_named_with_both_places(
+    profile: Path, tmp_path: Path, other: str, more: list[str]
+) -> None:
+    written(
+        tmp_path, "s/test_a.py", CHECK.format(id="mine.one", aliases="()", name="a")
+    )
+    written(tmp_path, "s/test_b.py", other)
+    finished = pytest_run("s", *options(profile, tmp_path / "out"), *more, cwd=tmp_path)
+    said = finished.stdout + finished.stderr
+
+    assert finished.returncode == 4, said
+    assert "two checks call themselves 'mine.one'" in said
+    for name in ("test_a.py:", "test_b.py:"):
+        assert name in said
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        ("import nosuchmodule", []),
+        ("raise ValueError('at import')", []),
+        ("def f(:", ["-n2"]),
+    ],
+)
+def test_a_suite_that_cannot_be_read_judges_nothing(
+    server: Server, profile: Path, tmp_path: Path, text: str, more: list[str]
+) -> None:
+    written(
+        tmp_path, "s/test_a.py", CHECK.format(id="mine.one", aliases="()", name="a")
+    )
+    written(tmp_path, "s/test_b.py", text)
+    asked = len(server.requests)
+    finished = pytest_run("s", *options(profile, tmp_path / "out"), *more, cwd=tmp_path)
+
+    assert finished.returncode == 4, finished.stdout
+    assert "test_b.py" in finished.stdout + finished.stderr
+    assert not (tmp_path / "out").exists()
+    assert len(server.requests) == asked
+
+
+def test_a_badly_declared_check_is_named(profile: Path, tmp_path: Path) -> None:
+    written(tmp_path, "s/test_a.py", CHECK.format(id="Mine", aliases="()", name="a"))
+    finished = pytest_run("s", *options(profile, tmp_path / "out"), cwd=tmp_path)
+
+    assert finished.returncode == 4
+    assert "an id is `suite.slug`" in finished.stdout + finished.stderr
+
+
+@pytest.mark.parametrize("arguments", [["-p", "no:tollproof.pytest_plugin"], []])
+def test_without_plugin_or_profile_a_check_errors(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    written(tmp_path, "test_a.py", CHECK.format(id="mine.one", aliases="()", name="a"))
+    finished = pytest_run("test_a.py", *arguments, cwd=tmp_path)
+
+    assert finished.returncode == 1
+    assert "1 error" in finished.stdout
+    assert "passed" not in finished.stdout.splitlines()[-1]
+
+
+def test_assertions_that_are_switched_off_are_noticed(
+    profile: Path, tmp_path: Path
+) -> None:
+    written(tmp_path, "test_mine.py", "def test_fails():\n    assert False\n")
+    finished = pytest_run(
+        "test_mine.py",
+        *options(profile, tmp_path / "out"),
+        cwd=tmp_path,
+        environ=environment(PYTHONOPTIMIZE="1"),
+    )
+
+    assert finished.returncode == 4
+    assert "without PYTHONOPTIMIZE" in finished.stderr
+
+
+# -- pytest's exit status says what the judgement says --------------------------------
+
+WAIVED = """
+[[waivers]]
+check = "mine.fails"
+reason = "known"
+owner = "ops"
+expires = %s
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "waiver", "more", "code"),
+    [
+        ("assert False", "2999-01-01", [], 0),
+        ("assert False", "2020-01-01", [], 1),
+        ("assert True", "2999-01-01", [], 1),
+        ("assert False", "", ["--tollproof-fail-on=high"], 0),
+        ("assert False", "", ["--tollproof-fail-on=medium"], 1),
+    ],
+)
+def test_pytests_exit_status_is_that_of_the_judgement(
+    server: Server, tmp_path: Path, body: str, waiver: str, more: list[str], code: int
+) -> None:
+    text = profile_text(
+        server.origin, OPERATIONS, ALPHA, WAIVED % waiver if waiver else ""
+    )
+    profile = written(tmp_path, "profile.toml", text)
+    path = written(
+        tmp_path,
+        "test_mine.py",
+        f"def test_fails():\n    {body}\n\ndef test_holds():\n    assert True\n",
+    )
+    finished = pytest_run(
+        path, *options(profile, tmp_path / "out"), *more, cwd=tmp_path
+    )
+
+    assert finished.returncode == code, finished.stdout
+
+
+# -- what a user's settings cannot change ---------------------------------------------
+
+HOSTILE_CONFTEST = """
+import sys
+import pytest
+import tollproof.declare
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    report.outcome = "passed"
+    if hasattr(report, "tollproof"):
+        report.tollproof["verdict"]["outcome"] = "passed"
+    return report
+
+def pytest_collection_modifyitems(items):
+    items[:] = items[:1]
+
+@pytest.fixture
+def target():
+    return None
+"""
+
+
+def test_a_users_settings_cannot_change_the_verdict_of_a_gate(tmp_path: Path) -> None:
+    """Everything a hostile or careless repository may hold, around and in the suite."""
+    with guarded("another key, so that alpha is refused everywhere") as locked:
+        text = profile_text(locked.origin, OPERATIONS, ALPHA)
+        profile = written(tmp_path, "profile.toml", text)
+        for folder in (".", "own", "own/sub"):
+            written(tmp_path, f"{folder}/conftest.py", HOSTILE_CONFTEST)
+        written(tmp_path, "pytest.ini", "[pytest]\naddopts = -k nothing -x\n")
+        written(tmp_path, "pytest.toml", '[pytest]\naddopts = ["--co"]\n')
+        written(tmp_path, "tox.ini", "[pytest]\npython_files = nothing.py\n")
+        written(tmp_path, "pyproject.toml", '[tool.pytest]\naddopts = ["--co"]\n')
+        written(tmp_path, "sitecustom.py", "")
+        for name in ("pytest", "click", "rich", "httpx", "secrets", "hostile"):
+            written(tmp_path, f"{name}.py", "raise SystemExit(0)\n")
+        written(tmp_path, "own/sub/test_mine.py", "def test_it():\n    assert False\n")
+        finished = tollproof(
+            *("gate", profile, "--output", tmp_path / "out", "--suite", "own"),
+            *("--check", "mine.*", "--check", "preflight.*"),
+            cwd=tmp_path,
+            environ=environment(
+                PYTEST_ADDOPTS="-k nothing --co",
+                PYTEST_PLUGINS="hostile",
+                PYTHONOPTIMIZE="2",
+                PYTHONWARNINGS="error",
+                PYTHONINSPECT="1",
+                PYTHONSAFEPATH="1",
+            ),
+        )
+    run = read_run(tmp_path / "out")
+
+    assert finished.returncode == 1, finished.stdout + finished.stderr
+    assert verdicts(run) == {
+        ("mine.it", "deployment"): Outcome.FAILED,
+        ("preflight.identity", "alpha"): Outcome.INCONCLUSIVE,
+    }
+
+
+# -- suites of others ------------------------------------------------------------------
+
+
+def packaged(folder: Path, value: str = "acme_suites") -> Path:
+    """Install a package with suites into a folder, as pip would."""
+    site = folder / "site"
+    written(site, "acme_suites/__init__.py", "")
+    written(
+        site,
+        "acme_suites/acme/test_acme.py",
+        CHECK.format(id="acme.one", aliases="()", name="one"),
+    )
+    info = "acme_suites-1.0.dist-info"
+    written(site, f"{info}/METADATA", "Metadata-Version: 2.1\nName: acme\nVersion: 1\n")
+    written(site, f"{info}/entry_points.txt", f"[tollproof.suites]\nacme = {value}\n")
+    return site
+
+
+def test_a_package_can_bring_suites(profile: Path, tmp_path: Path) -> None:
+    environ = environment(PYTHONPATH=str(packaged(tmp_path)))
+    finished = tollproof(
+        *("gate", profile, "--output", tmp_path / "out", "--suite", "acme"),
+        cwd=tmp_path,
+        environ=environ,
+    )
+    listed = tollproof(
+        "catalogue",
+        "--suite",
+        "acme",
+        "--format",
+        "json",
+        cwd=tmp_path,
+        environ=environ,
+    )
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert verdicts(read_run(tmp_path / "out")) == {
+        ("acme.one", "deployment"): Outcome.PASSED
+    }
+    assert [spec["id"] for spec in json.loads(listed.stdout)] == ["acme.one"]
+
+
+@pytest.mark.parametrize("value", ["nosuchpackage", "json.decoder", "a:b"])
+def test_a_package_that_brings_none_is_named(
+    profile: Path, tmp_path: Path, value: str
+) -> None:
+    finished = tollproof(
+        *("gate", profile, "--output", tmp_path / "out"),
+        cwd=tmp_path,
+        environ=environment(PYTHONPATH=str(packaged(tmp_path, value))),
+    )
+
+    assert finished.returncode == 3
+    assert "the suite 'acme' names" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_a_folder_can_bring_suites(profile: Path, tmp_path: Path) -> None:
+    written(
+        tmp_path, "own/test_a.py", CHECK.format(id="own.one", aliases="()", name="a")
+    )
+    finished = tollproof(
+        *("gate", profile, "--output", tmp_path / "out", "--suite", "own"),
+        *("--check", "own.*"),
+        cwd=tmp_path,
+    )
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert verdicts(read_run(tmp_path / "out")) == {
+        ("own.one", "deployment"): Outcome.PASSED
+    }
