@@ -21,6 +21,7 @@ from tollproof.identity import FixedCredential, Identity, Open
 from tollproof.identity.clock import TargetClock
 from tollproof.identity.fetching import Fetcher
 from tollproof.identity.mechanisms import Surroundings, mechanism_of
+from tollproof.lifecycle import adopt
 from tollproof.model import Anchor, Exchange, Tier
 from tollproof.openapi import Document, read_operations
 from tollproof.operations import Operation
@@ -78,7 +79,7 @@ def open_deployment(
         secrets,
         Surroundings(profile=profile, redactor=redactor, fetcher=fetcher, clock=clock),
     )
-    return Deployment(
+    deployment = Deployment(
         profile=profile,
         operations=api.operations,
         identities=identities,
@@ -94,6 +95,8 @@ def open_deployment(
         production_consent=options.production_consent,
         say=options.say,
     )
+    adopt(deployment)
+    return deployment
 
 
 def client_settings(profile: Profile, options: Options) -> ClientSettings:
