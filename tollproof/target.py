@@ -20,6 +20,9 @@ from tollproof.operations import Operation
 from tollproof.profile.kinds import covers
 from tollproof.profile.model import Profile
 
+#: Statuses with which an HTTP server refuses what it cannot read (RFC 9110, 15.5).
+BEFORE_ROUTING = frozenset({400, 408, 413, 414, 431, 501, 505})
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -78,6 +81,17 @@ class Target:
             authenticated=self.is_authenticated(exchange),
             public=exchange.operation in public,
             operation=exchange.operation,
+        )
+
+    def is_exempt(self, exchange: Exchange) -> bool:
+        """Whether the HTTP server itself answered, and nothing is promised of that.
+
+        Such answers come before any route is chosen, to requests no HTTP library sends.
+        """
+        return (
+            not self.profile.promises.before_routing
+            and exchange.request.raw
+            and exchange.status in BEFORE_ROUTING
         )
 
     # -- making probes ---------------------------------------------------------------

@@ -8,6 +8,8 @@ message … unless that field's definition allows multiple field line values to 
 recombined as a comma-separated list".
 """
 
+from dataclasses import replace
+
 from tollproof import (
     API,
     CWE,
@@ -112,9 +114,12 @@ def test_doubled_header(target: Target, operation: Operation) -> Verdict:
     """Whoever checks the first field and whoever uses the last must be the same.
 
     A gateway that verifies one of two fields in front of a service that reads the
-    other lets a caller act as somebody it never verified.
+    other lets a caller act as somebody it never verified. The standard forbids sending
+    two, not reading them: where the profile does not promise to refuse them, reading
+    always the first, as Node does, or always the last is not a fault.
     """
-    if target.profile.promises.doubled_header == "tolerate":
+    promised = target.profile.promises.doubled_header
+    if promised == "tolerate":
         return not_applicable("The profile says that doubled fields are tolerated.")
     identity = target.caller(operation)
     field = identity.mechanism.header.encode()
@@ -134,7 +139,14 @@ def test_doubled_header(target: Target, operation: Operation) -> Verdict:
             ("the live credential, then an unknown one", live, false),
         )
     ]
-    return not_let_in(target, operation, probes, "with two credential fields")
+    verdict = not_let_in(target, operation, probes, "with two credential fields")
+    if promised is None and verdict.measurements.get("let_in") == 1:
+        what = not_applicable(
+            "Of two fields always the one in the same place counts, and the profile "
+            'does not promise that both are refused (doubled_header = "refuse").'
+        )
+        return replace(what, exchanges=verdict.exchanges)
+    return verdict
 
 
 def _line(identity: Identity) -> bytes:

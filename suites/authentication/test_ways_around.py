@@ -157,7 +157,7 @@ def test_path_spelling(target: Target, operation: Operation) -> Verdict:
         "a dot segment": f"{parent}./{last}",
         "a dot-dot segment": f"{parent}x/../{last}",
         "encoded dot segments": f"{parent}x/%2e%2e/{last}",
-        "an encoded slash": f"{parent.removesuffix('/')}%2f{last}",
+        "an encoded slash": f"{parent.removesuffix('/') or '/'}%2f{last}",
         "a path parameter": f"{path};v=1",
         "an extension": f"{path}.json",
         "a blank at the end": f"{path}%20",
@@ -236,7 +236,6 @@ def _through_public_path(
         replace(
             carrier,
             headers=(*carrier.headers, (field, path)),
-            operation=operation.label,
             purpose=f"{carrier.target} with {field}: {path}",
         )
         for field in REWRITES

@@ -140,7 +140,6 @@ def test_malformed_body(target: Target, body_operation: Operation) -> Verdict:
         "a body cut short": whole[: max(len(whole) - 2, 1)],
         "a body that is no JSON": b"tollproof=1&x",
         "a body with a trailing comma": b'{"a": 1,}',
-        "a body in UTF-16": whole.decode("utf-8", "replace").encode("utf-16"),
         "two documents": whole + whole,
     }
     exchanges = target.send_all(
@@ -226,6 +225,7 @@ def _hostile(body: bytes) -> dict[str, bytes]:
         "a bare string": b'"text"',
         "an empty array": b"[]",
         "an empty body": b"",
+        "UTF-16": '{"a": 1}'.encode("utf-16"),
         "invalid UTF-8": b'{"a": "\xff\xfe"}',
         "a lone surrogate": b'{"a": "\\ud800"}',
         "a NUL in a name": b'{"a\\u0000b": 1}',

@@ -35,12 +35,14 @@ from tollproof.profile.promises import Errors
 MISCONFIGURED = API(8, 2023)
 
 
-def _error(exchange: Exchange) -> Response | None:
+def _error(target: Target, exchange: Exchange) -> Response | None:
     """Return the response when it is an error with a body to judge."""
     response = exchange.response
     if response is None or response.status < 400:
         return None
     if exchange.request.method == "HEAD" or response.truncated:
+        return None
+    if target.is_exempt(exchange):
         return None
     return response
 
@@ -65,6 +67,13 @@ def _document(response: Response) -> Any:
         return MISSING
 
 
+def _whose(exchange: Exchange) -> str:
+    """Say that a request was one which servers refuse before a route is chosen."""
+    if not exchange.request.raw:
+        return ""
+    return " (to a request that no route gets to see; see promises.before_routing)"
+
+
 def _is_json(kind: str) -> bool:
     return kind == "application/json" or kind.endswith("+json")
 
@@ -79,14 +88,14 @@ def _is_json(kind: str) -> bool:
 )
 def test_content_type(target: Target, exchange: Exchange) -> Verdict:
     """A client that parses errors stumbles over the first page of HTML."""
-    response = _error(exchange)
+    response = _error(target, exchange)
     if response is None:
         return not_applicable("Not an error with a body.")
     wanted = (_promise(target).content_type or "").lower()
     found = _media_type(response)
     if found != wanted:
         return failed(
-            "an error of another content type",
+            f"an error of another content type{_whose(exchange)}",
             expected=wanted,
             actual=f"{response.status} as {found or 'nothing'}: {response.body[:80]}",
         )
@@ -106,7 +115,7 @@ def test_shape(target: Target, exchange: Exchange) -> Verdict:
 
     An error that does not even say it is JSON is reported by `envelope.content-type`.
     """
-    response = _error(exchange)
+    response = _error(target, exchange)
     if response is None:
         return not_applicable("Not an error with a body.")
     document = _document(response)
@@ -145,7 +154,7 @@ def _validator(schema: str) -> Draft202012Validator:
 )
 def test_code(target: Target, exchange: Exchange) -> Verdict:
     """Clients branch on the code; a wrong one sends them down the wrong branch."""
-    response = _error(exchange)
+    response = _error(target, exchange)
     promise = _promise(target)
     allowed = {int(key): value for key, value in promise.codes.items()}
     if response is None or response.status not in allowed:
@@ -172,7 +181,7 @@ def test_code(target: Target, exchange: Exchange) -> Verdict:
 )
 def test_message(target: Target, exchange: Exchange) -> Verdict:
     """An empty sentence, or the code again, helps nobody."""
-    response = _error(exchange)
+    response = _error(target, exchange)
     if response is None:
         return not_applicable("Not an error with a body.")
     promise = _promise(target)
@@ -199,8 +208,8 @@ def test_message(target: Target, exchange: Exchange) -> Verdict:
 )
 def test_disclosure(target: Target, exchange: Exchange) -> Verdict:
     """Stack traces, queries, paths and versions are a map for whoever wants in."""
-    response = _error(exchange)
-    if response is None:
+    response = exchange.response
+    if response is None or response.status < 400:
         return not_applicable("Not an error with a body.")
     found = find_disclosure(response.body)
     if found is not None:

@@ -99,7 +99,7 @@ def test_content_type(target: Target, exchange: Exchange) -> Verdict:
 def test_nosniff(target: Target, exchange: Exchange) -> Verdict:
     """A browser that sniffs may run as a script what was meant as data."""
     response = _response(exchange)
-    if not response.body_bytes:
+    if not response.body_bytes or target.is_exempt(exchange):
         return not_applicable("No body.")
     value = response.header("X-Content-Type-Options")
     if (value or "").strip().lower() != "nosniff":
@@ -175,8 +175,8 @@ def test_no_server_version(target: Target, exchange: Exchange) -> Verdict:
 )
 def test_hsts(target: Target, exchange: Exchange) -> Verdict:
     """The first plain request is the one that is intercepted."""
-    if not exchange.request.url.startswith("https:"):
-        return not_applicable("Not over TLS.")
+    if not exchange.request.url.startswith("https:") or target.is_exempt(exchange):
+        return not_applicable("Not over TLS, or the server's own answer.")
     value = _response(exchange).header("Strict-Transport-Security")
     age = re.search(r"max-age\s*=\s*\"?(\d+)", value or "", re.IGNORECASE)
     if age is None or int(age[1]) == 0:
@@ -218,11 +218,13 @@ def test_vary_origin(target: Target, exchange: Exchange) -> Verdict:
     severity=Severity.LOW,
     references=(CWE(1059), ASVS("5.0.0", "4.1.1")),
     remediation="Add the field where responses leave the server, errors included.",
-    needs=("promises.headers",),
+    needs=("promises.headers.required",),
 )
 def test_required(target: Target, exchange: Exchange) -> Verdict:
     """What was promised of every response is promised of errors too."""
     judged = False
+    if target.is_exempt(exchange):
+        return not_applicable("The server's own answer, of which nothing is promised.")
     for promise in target.profile.promises.headers:
         if promise.rule != "required" or not target.means(promise.on, exchange):
             continue
@@ -249,7 +251,7 @@ def test_required(target: Target, exchange: Exchange) -> Verdict:
     severity=Severity.LOW,
     references=(CWE(200), MISCONFIGURED, ASVS("5.0.0", "13.4.6")),
     remediation="Take the field out where responses leave the server.",
-    needs=("promises.headers",),
+    needs=("promises.headers.forbidden",),
 )
 def test_forbidden(target: Target, exchange: Exchange) -> Verdict:
     """Fields meant for developers tell strangers how the inside is built."""

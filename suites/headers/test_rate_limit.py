@@ -311,7 +311,7 @@ def test_retry_after_form(target: Target, exchange: Exchange) -> Verdict:
     severity=Severity.LOW,
     references=(LIMITED, RFC(9110, "10.2.3")),
     remediation="Send Retry-After with 429 and 503, and not with successes.",
-    needs=("promises.rate_limit.headers",),
+    needs=("promises.retry_after_scope",),
 )
 def test_retry_after_scope(target: Target, exchange: Exchange) -> Verdict:
     """A client that obeys it on a success slows down for nothing."""

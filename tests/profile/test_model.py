@@ -81,6 +81,22 @@ MEETS: list[tuple[str, tuple[dict[str, Any], ...], dict[str, Any]]] = [
         (),
         rate(headers={"retry_after": "either"}),
     ),
+    (
+        "promises.headers.required",
+        (),
+        {"promises": {"headers": [{"name": "X-Request-Id"}]}},
+    ),
+    (
+        "promises.headers.forbidden",
+        (),
+        {"promises": {"headers": [{"name": "X-Debug", "rule": "forbidden"}]}},
+    ),
+    (
+        "promises.doubled_header",
+        (),
+        {"promises": {"doubled_header": "refuse"}},
+    ),
+    ("promises.retry_after_scope", (), rate(headers={"limit": "X-Limit"})),
     ("promises.rate_limit", (), rate()),
     ("promises.rate_limit.headers.exactly", (), rate(headers={"exactly": True})),
     ("promises.errors.status.415", (), {"promises": {"errors": {"statuses": [415]}}}),
@@ -101,7 +117,6 @@ MEETS: list[tuple[str, tuple[dict[str, Any], ...], dict[str, Any]]] = [
 #: Met by the least profile: what is promised unless taken back.
 TAKEN_BACK: dict[str, dict[str, Any]] = {
     "promises.challenge": {"promises": {"challenge": False}},
-    "promises.doubled_header": {"promises": {"doubled_header": "tolerate"}},
     "promises.transport.hsts": {"promises": {"transport": {"hsts": False}}},
 }
 
@@ -268,6 +283,10 @@ def test_the_token_endpoint_is_the_identity_s_or_the_promised_one() -> None:
         (["GET /x/*"], {"operation": "GET /x/{id}"}, True),
         (["GET /x/*"], {"operation": ""}, False),
         ([], {}, False),
+        (["authenticated", "!404"], {"status": 404}, False),
+        (["authenticated", "!404"], {"status": 422}, True),
+        (["success", "!GET /x/*"], {"operation": "GET /x/{id}"}, False),
+        (["!404"], {}, False),
     ],
 )
 def test_covers(kinds: list[str], response: dict[str, Any], expected: bool) -> None:

@@ -21,7 +21,8 @@ def covers(
     """Tell whether a response is one of the kinds.
 
     Args:
-        kinds: words as in `promises.headers[].on`, any of which suffices.
+        kinds: words as in `promises.headers[].on`, any of which suffices; one that
+            begins with `!` takes its responses out again.
         status: status of the response.
         authenticated: whether the request carried a credential that is accepted.
         public: whether the operation needs no credential.
@@ -37,9 +38,13 @@ def covers(
         str(status): True,
         f"{status // 100}xx": True,
     }
-    return any(
-        label_matches(kind, operation)
-        if kind.partition(" ")[2]
-        else words.get(kind, False)
-        for kind in kinds
+
+    def means(kind: str) -> bool:
+        if kind.partition(" ")[2]:
+            return label_matches(kind, operation)
+        return words.get(kind, False)
+
+    named = tuple(kinds)
+    return any(means(kind) for kind in named if not kind.startswith("!")) and not any(
+        means(kind[1:]) for kind in named if kind.startswith("!")
     )

@@ -78,6 +78,15 @@ def _state(state: str, words: str) -> Need:
     )
 
 
+def _header_rule(profile: Profile, rule: str) -> bool:
+    return any(item.rule == rule for item in profile.promises.headers)
+
+
+def _retry_after_is_scoped(profile: Profile) -> bool:
+    limit = profile.promises.rate_limit
+    return bool(limit and limit.headers and not limit.headers.retry_after_on_success)
+
+
 def _mechanism(kind: str) -> Need:
     return Need(
         met=_live(_holds(Mechanism(kind))),
@@ -167,6 +176,21 @@ NEEDS: Mapping[str, Need] = {
         met=lambda profile: profile.promises.doubled_header == "refuse",
         missing="The profile tolerates a doubled Authorization header: "
         'write doubled_header = "refuse" under [promises].',
+    ),
+    "promises.headers.required": Need(
+        met=lambda profile: _header_rule(profile, "required"),
+        missing="The profile requires no header field: add [[promises.headers]].",
+    ),
+    "promises.headers.forbidden": Need(
+        met=lambda profile: _header_rule(profile, "forbidden"),
+        missing="The profile forbids no header field: add [[promises.headers]] "
+        'with rule = "forbidden".',
+    ),
+    "promises.retry_after_scope": Need(
+        met=_retry_after_is_scoped,
+        missing="The profile tolerates Retry-After on every answer, or promises no "
+        "rate-limit fields: write retry_after_on_success = false in "
+        "[promises.rate_limit.headers].",
     ),
     "promises.concealment": Need(
         met=lambda profile: profile.promises.refusal.not_owned == 404,

@@ -103,7 +103,7 @@ class HeaderPromise(Section):
     """Name of the field."""
     on: tuple[ResponseKind, ...] = Field(default=("all",), min_length=1)
     """The responses meant, any of: all, success, error, authenticated,
-    unauthenticated, public, a status, 4xx, an operation."""
+    unauthenticated, public, a status, 4xx, an operation; `"!404"` takes some out."""
     value: Regex | None = None
     """Regular expression that the whole value matches."""
     rule: Literal["required", "forbidden"] = "required"
@@ -344,8 +344,13 @@ class Promises(Section):
     """The realm it names."""
     refusal: Refusal = Refusal()
     """The statuses of refusals."""
-    doubled_header: Literal["refuse", "tolerate"] = "refuse"
-    """What becomes of two Authorization fields in one request."""
+    doubled_header: Literal["refuse", "tolerate"] | None = None
+    """What becomes of two Authorization fields in one request; where nothing is said
+    it must be always the first or always the last that counts."""
+    before_routing: Flag = True
+    """Whether what is promised of errors and header fields holds for the answers of
+    the HTTP server itself too: to requests that it cannot read and gives to no route.
+    Few servers let an application shape those."""
     errors: Errors | None = None
     """The envelope of errors."""
     headers: tuple[HeaderPromise, ...] = ()

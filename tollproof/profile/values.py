@@ -198,16 +198,15 @@ def _positive_pattern(value: str) -> str:
 
 
 def _kind_of_response(value: str) -> str:
-    if value in _KINDS or re.fullmatch(r"[1-5](\d\d|xx)", value):
+    kind = value.removeprefix("!")
+    if kind in _KINDS or re.fullmatch(r"[1-5](\d\d|xx)", kind):
         return value
-    if (match := _PATTERN.fullmatch(value)) and (
-        match[1] == "*" or match[1] in METHODS
-    ):
+    if (match := _PATTERN.fullmatch(kind)) and (match[1] == "*" or match[1] in METHODS):
         return value
     raise refuse(
         "is not a kind of response",
         f"write one of {', '.join(_KINDS)}, a status (404), a class of statuses (4xx) "
-        'or an operation ("GET /things/*")',
+        'or an operation ("GET /things/*"); "!404" takes responses out again',
     )
 
 
