@@ -13,6 +13,7 @@ from tollproof.ratelimit.admission import (
     fixed_window_breach,
     possible_peak,
     unjustified_refusals,
+    windows_explain,
 )
 
 MOMENT = st.integers(0, 300).map(lambda tenths: tenths / 10)
@@ -125,6 +126,7 @@ def test_what_windows_from_a_request_admitted_is_never_a_breach(
             used += 1
             admitted.append((sent, received))
     assert first_request_breach(*split(admitted), limit=limit, length=LENGTH) is None
+    assert windows_explain(*split(admitted), limit=limit, length=LENGTH)
 
 
 @given(INTERVALS, st.integers(1, 8), st.data())
@@ -189,6 +191,14 @@ def test_twice_the_limit_in_one_fill_is_no_fixed_window() -> None:
     )
     assert breach is not None
     assert breach.excess >= 4
+
+
+@pytest.mark.parametrize(("limit", "explained"), [(9, False), (10, True), (19, True)])
+def test_one_edge_in_a_window_is_all_that_explains(limit: int, explained: bool) -> None:
+    sent = [n / 100 for n in range(20)]
+    received = [at + 0.001 for at in sent]
+    found = windows_explain(sent, received, limit=limit, length=LENGTH)
+    assert found is explained
 
 
 @pytest.mark.parametrize(("limit", "found"), [(10, 0), (11, 1)])

@@ -11,6 +11,7 @@ request that is longer under way than a window counts as not certain.
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -215,6 +216,37 @@ def _breach(
                 missing = max(missing, least - possible(*counted, begin, decided))
         begin = end
     return Breach(excess=excess, missing=missing, edge=edge)
+
+
+def windows_explain(sent: Times, received: Times, *, limit: int, length: float) -> bool:
+    """Say whether windows of at least that length, placed anywhere, explain a lane.
+
+    They need not follow one another at once nor be of one length: any row of edges at
+    least `length` apart will do, with no more than `limit` certain admissions between
+    two of them. Whatever is as strict as fixed windows, or stricter, is explained.
+    """
+    if not sent:
+        return True
+    marks = sorted({*sent, *received})
+    edges = [(one + other) / 2 for one, other in itertools.pairwise(marks)]
+    edges = [marks[0] - length, *edges, marks[-1] + length]
+    # reachable[i] counts the edges up to i at which a window may begin.
+    reachable = [1]
+    left = right = 0
+    for at in range(1, len(edges)):
+        end = edges[at]
+        while certain(sent, received, edges[left], end) > limit:
+            left += 1
+        while right < at and edges[right] <= end - length:
+            right += 1
+        before = reachable[left - 1] if left else 0
+        possible_ = right > left and reachable[right - 1] > before
+        if at == len(edges) - 1:
+            # The last window need not be over.
+            return possible_ or reachable[at - 1] > before
+        first = certain(sent, received, edges[0], end) <= limit
+        reachable.append(reachable[-1] + (possible_ or first))
+    return True
 
 
 def first_request_breach(

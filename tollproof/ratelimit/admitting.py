@@ -18,6 +18,7 @@ from tollproof.ratelimit.admission import (
     fixed_window_breach,
     possible_peak,
     unjustified_refusals,
+    windows_explain,
 )
 from tollproof.ratelimit.chance import interval
 from tollproof.ratelimit.finding import (
@@ -174,6 +175,12 @@ def _excess(lane: Lane, promise: RateLimitPromise, policy: Policy) -> _Excess | 
             if promise.algorithm is not Algorithm.FIXED_WINDOW_FIRST:
                 # A sliding counter refuses earlier than a fixed window would.
                 strict = promise.algorithm is not Algorithm.SLIDING_COUNTER
+                # And where refusals came too early for any window, too few were
+                # admitted: that is a fault of its own, and no proof of too many.
+                if _unjustified(lane, promise) is not None and windows_explain(
+                    sent, received, limit=cap, length=window
+                ):
+                    return None
                 clock = fixed_window_breach(
                     sent,
                     received,

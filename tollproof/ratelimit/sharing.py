@@ -174,19 +174,35 @@ def evasion(view: View, promise: RateLimitPromise, inference: Inference) -> Find
             if any(lane.outcome[row] == REFUSED for row in rows):
                 shared.add(variant)
                 continue
+            if any(lane.status[row] >= 400 for row in rows):
+                # Answered before the limiter, or not at all: nobody gains by that.
+                continue
             sent = lane.sent[rows[0]]
             received = max(lane.received[row] for row in rows)
+            if any(lane.outcome[row] != ADMITTED for row in rows):
+                continue
             before = bisect_left(ends, (sent, 0.0)) - 1
             after = bisect_right(starts, received)
             if before < 0 or after >= len(starts):
                 continue
             low, high = ends[before][1], starts[after]
-            count = sum(lane.outcome[row] == ADMITTED for row in rows)
-            count += sum(
-                low <= lane.received[row] and lane.sent[row] <= high for row in taken
-            )
-            opened = windowed and count > len(rows)
-            if not opened and count > rate * (received - low) + (1 if rate else 0):
+            beside = [
+                row
+                for row in taken
+                if low <= lane.received[row] and lane.sent[row] <= high
+            ]
+            if windowed:
+                # A plain request let in meanwhile: the key was not shut all the time.
+                count = 0 if beside else len(rows)
+                bound = 0.0
+            else:
+                # Only what was certainly let in after the refusal took of what dripped.
+                drained = ends[before][0]
+                also = [row for row in beside if drained <= lane.sent[row] <= received]
+                end = max([received, *(lane.received[row] for row in also)])
+                count = len(also) + sum(lane.outcome[row] == ADMITTED for row in rows)
+                bound = rate * (end - low) + 1
+            if count > bound:
                 apart[variant] = apart.get(variant, 0) + len(rows)
     if not tried:
         return not_applicable(aspect, "no other form of the request was tried")

@@ -1,0 +1,48 @@
+"""A trace with less in it: some requests, or some fields, left out.
+
+Knows columns. Must not know why something is left out.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Collection
+
+from tollproof.ratelimit.observation import ROLES, Trace
+
+_COLUMNS = (
+    *("sent", "received", "lateness", "headers", "connection", "shot"),
+    *("key", "phase", "operation", "variant", "worker", "status"),
+)
+
+
+def plain_only(trace: Trace) -> Trace:
+    """Return a trace without the requests of another form."""
+    plain = {number for number, text in enumerate(trace.labels) if text == "plain"}
+    rows = [row for row, variant in enumerate(trace.variant) if variant in plain]
+    other = _alike(trace)
+    for name in _COLUMNS:
+        column: array[int] = getattr(trace, name)
+        kept = array(column.typecode, [column[row] for row in rows])
+        setattr(other, name, kept)
+    return other
+
+
+def without_fields(trace: Trace, roles: Collection[str]) -> Trace:
+    """Return a trace in which some fields were never received."""
+    other = _alike(trace)
+    for name in _COLUMNS:
+        setattr(other, name, getattr(trace, name))
+    gone = {ROLES.index(role) for role in roles}
+    other.sets = [
+        tuple(None if at in gone else value for at, value in enumerate(values))
+        for values in trace.sets
+    ]
+    return other
+
+
+def _alike(trace: Trace) -> Trace:
+    other = Trace(host=trace.host)
+    other.labels, other.sets = trace.labels, trace.sets
+    other.anchors, other.gaps, other.notes = trace.anchors, trace.gaps, trace.notes
+    return other
