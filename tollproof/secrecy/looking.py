@@ -157,7 +157,7 @@ def _stores(target: Target) -> tuple[tuple[Examined, ...], tuple[str, ...]]:
             finding
             for read in store.files
             for finding in run_only(target).find(read.data, read.name)
-            if not _is_digest(finding)
+            if _is_whole(finding)
         ]
         # A row that was found says more than a place in the file.
         known_kinds = {item.kind for item in found.raw}
@@ -178,8 +178,15 @@ def _unplaced(finding: Finding) -> Finding:
     return Finding(where=finding.where.rpartition(":")[0], kind=finding.kind)
 
 
-def _is_digest(finding: Finding) -> bool:
-    return any(name in finding.kind for name in ("(md5-", "(sha"))
+def _is_whole(finding: Finding) -> bool:
+    """Whether a whole credential was found, and not a digest of one.
+
+    In a file's bytes one cell follows another without a gap: a public id and the
+    letters after it can pass for the beginning of a key.
+    """
+    partial = ", in part)" in finding.kind or "(letter-case" in finding.kind
+    digest = any(name in finding.kind for name in ("(md5-", "(sha"))
+    return not partial and not digest
 
 
 def _credentials(target: Target) -> dict[str, str]:
