@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,8 +25,11 @@ from tollproof.model import Reason, Verdict
 from tollproof.operations import Operation
 from tollproof.profile.model import Profile
 from tollproof.profile.promises import Policy as DeclaredPolicy
-from tollproof.ratelimit.finding import Aspect
+from tollproof.ratelimit.attribution import attribute, owner_of
+from tollproof.ratelimit.draft import judge_fields
+from tollproof.ratelimit.finding import Aspect, Finding
 from tollproof.ratelimit.measure import Measurement, analyse
+from tollproof.ratelimit.observation import Trace
 from tollproof.ratelimit.planning import plan
 from tollproof.ratelimit.promise import (
     Algorithm,
@@ -44,8 +47,8 @@ from tollproof.target import Target
 
 #: Keys that are measured at the same time; more tell nothing new.
 KEYS = 4
-#: Forms of a request that must not have an allowance of their own.
-_VARIANTS: tuple[tuple[str, Headers], ...] = (
+#: Fields that must not give a request an allowance of its own.
+_FIELDS: tuple[tuple[str, Headers], ...] = (
     ("forwarded-for", (("X-Forwarded-For", "203.0.113.7"),)),
     ("real-ip", (("X-Real-IP", "203.0.113.8"), ("Forwarded", "for=203.0.113.9"))),
     ("other-agent", (("User-Agent", "Mozilla/5.0"), ("Accept-Language", "xx"))),
@@ -136,7 +139,7 @@ def plan_measurement(deployment: Deployment) -> Plan:
     schedule = plan(
         promise,
         [identity.name for identity in keys],
-        variants=[name for name, _ in _VARIANTS],
+        variants=_variants(deployment.profile, operation),
         sibling=twin.name if twin else "",
         per_second=deployment.profile.consent.budget.per_second or 6000.0,
     )
@@ -146,6 +149,15 @@ def plan_measurement(deployment: Deployment) -> Plan:
         keys=(*keys, *((twin,) if twin else ())),
         operation=operation,
     )
+
+
+def _variants(profile: Profile, operation: Operation) -> tuple[str, ...]:
+    """Name the other forms of a request that count towards the same allowance."""
+    declared = profile.promises.rate_limit
+    methods = declared.counts.methods if declared else ("*",)
+    counted = "*" in methods or "HEAD" in methods
+    head = ("head",) if operation.method == "GET" and counted else ()
+    return (*(name for name, _ in _FIELDS), "query", *head)
 
 
 def _operation(deployment: Deployment) -> Operation:
@@ -235,7 +247,19 @@ def _measure(target: Target) -> Measurement:
     untested = (*planned.schedule.untested, *(() if outcome.complete else (
         f"everything: the load did not come to its end ({outcome.fault})",
     )))  # fmt: skip
-    return analyse(outcome.trace, planned.promise, untested=untested)
+    return judge(outcome.trace, planned.promise, untested=untested)
+
+
+def judge(
+    trace: Trace, promise: RateLimitPromise, *, untested: Sequence[str] = ()
+) -> Measurement:
+    """Analyse a trace and let each defect fail the aspect that names it."""
+    measured = analyse(trace, promise, untested=untested)
+    fields = judge_fields(trace, promise, measured)
+    findings = tuple(
+        fields if one.aspect is Aspect.IETF else one for one in measured.findings
+    )
+    return attribute(trace, promise, replace(measured, findings=findings))
 
 
 def _announce(deployment: Deployment, planned: Plan) -> Callable[[Progress], object]:
@@ -295,18 +319,15 @@ def _requests(
     plain = RequestSpec(
         method=method, path=path, headers=headers, body=body.decode("utf-8")
     )
+    mark = "&" if "?" in path else "?"
     return (
         plain,
         *(
-            RequestSpec(
-                name=name,
-                method=method,
-                path=path,
-                headers=(*headers, *extra),
-                body=plain.body,
-            )
-            for name, extra in _VARIANTS
+            replace(plain, name=name, headers=(*headers, *extra))
+            for name, extra in _FIELDS
         ),
+        replace(plain, name="query", path=f"{path}{mark}_=1"),
+        replace(plain, name="head", method="HEAD"),
     )
 
 
@@ -330,11 +351,15 @@ def verdict_on(target: Target, *aspects: Aspect) -> Verdict:
     return Verdict(
         outcome=finding.outcome,
         summary=_sentence(finding.sentence),
-        reason=Reason.NOISE if undecided else None,
+        reason=_reason(finding) if undecided else None,
         expected=finding.expected,
         actual=finding.actual,
         measurements=figures,
     )
+
+
+def _reason(finding: Finding) -> Reason:
+    return Reason.PRECONDITION if owner_of(finding) else Reason.NOISE
 
 
 def _charts(measured: Measurement, aspects: Sequence[Aspect]) -> dict[str, object]:

@@ -34,6 +34,8 @@ HOLD, HOLD_EACH = 60_000_000, 500_000
 SENDS_PER_TURN = 8
 #: Seconds between the requests that go on after a burst, which has no rate.
 STEP_AFTER_BURST = 0.001
+#: Requests that may be under way when it goes on after the planned ones.
+UNHEARD = 32
 #: Connections opened ahead for requests that each need one.
 AHEAD = 64
 
@@ -274,6 +276,11 @@ class Measured:
         if running.row >= shot.until_refused or running.asked >= shot.most:
             running.ending = True
             self._check(running)
+            return
+        if running.asked - running.settled > UNHEARD:
+            # The refusals that are looked for may be on their way: hear them first.
+            running.due += round((step(shot) or STEP_AFTER_BURST) * SECOND)
+            self._plan(self._further_at(running), self._further, running)
             return
         due = self._further_at(running)
         running.asked += 1

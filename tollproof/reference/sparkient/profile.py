@@ -308,4 +308,6 @@ history = {str((place.folder / "source" / ".git").is_dir()).lower()}
 writes = true
 load = true
 key_lifecycle = true
+# One worker answers no more in time on a small machine.
+budget = {{ per_second = 1000.0 }}
 """
