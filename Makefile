@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OUTPUT ?= reports/out/audit
 
-.PHONY: audit gate test check format lint types layers catalogue schemas prove bench clean help
+.PHONY: audit gate test check format lint types layers catalogue schemas prove study bench clean help
 
 help:             ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -50,6 +50,9 @@ prove: $(STAMP)   ## every seeded fault is noticed, and nothing else
 catalogue: $(STAMP) ## write the generated pages of docs/ and the published schemas
 	$(BIN)/tollproof catalogue --format markdown > docs/reference/checks.md
 	$(BIN)/python -m tollproof.profile > profiles/profile.schema.json
+
+study: $(STAMP)   ## judge real verifiers and token endpoints (installs them in a cache)
+	TOLLPROOF_STUDY=1 $(BIN)/python -m pytest -q tests/real/identity
 
 bench: $(STAMP)   ## figures as ratios: make bench, or make bench NAME=startup
 	$(BIN)/python -m bench $(NAME)

@@ -317,7 +317,7 @@ def test_unsupported_grant(target: Target) -> Verdict:
 @check(
     id="oauth.unknown-scope",
     title="A scope that does not exist is not granted",
-    severity=Severity.MEDIUM,
+    severity=Severity.LOW,
     references=(CWE(285), API(5, 2023), RFC(6749, "3.3")),
     remediation="Answer invalid_scope, or say in `scope` what was granted instead.",
     needs=("identity.oauth",),

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.identity.issuing import (
@@ -276,6 +276,7 @@ CLAIM_VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)  # a machine under load is no fault of a token
 @given(
     extra=st.dictionaries(
         st.text(min_size=1, max_size=10).filter(

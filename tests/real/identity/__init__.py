@@ -1,0 +1,1 @@
+"""Real verifiers and token endpoints, to be right about."""

@@ -1,0 +1,62 @@
+"""Judging a real service by the suites, in a process as a user would."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from tollproof.record import read_run
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a run concluded.
+
+    Attributes:
+        outcomes: check → outcomes of its subjects.
+        why: check → the first sentence of a subject.
+        text: everything that was written, to look for secrets in.
+    """
+
+    outcomes: dict[str, set[str]]
+    why: dict[str, str]
+    text: str
+
+    def of(self, outcome: str) -> set[str]:
+        """Return the checks with such an outcome on a subject."""
+        return {check for check, found in self.outcomes.items() if outcome in found}
+
+
+def judge(profile: str, folder: Path, *suites: str, tier: str = "gate") -> Judged:
+    """Run suites over a profile and read what they concluded."""
+    path, output = folder / "profile.toml", folder / "run"
+    path.write_text(profile, encoding="utf-8")
+    command = [sys.executable, "-c", "from tollproof.cli import main; main()", tier]
+    command += [str(path), "--output", str(output)]
+    for suite in suites:
+        command += ["--suite", suite]
+    done = subprocess.run(command, capture_output=True, timeout=300, check=False)
+    assert (output / "results.json").exists(), done.stdout + done.stderr
+    outcomes: dict[str, set[str]] = defaultdict(set)
+    why: dict[str, str] = {}
+    for result in read_run(output).results:
+        outcomes[result.check].add(result.verdict.outcome.value)
+        if result.verdict.outcome.value in ("failed", "inconclusive"):
+            why.setdefault(result.check, result.verdict.summary)
+    files = (item for item in output.rglob("*") if item.is_file())
+    text = "".join(item.read_text(encoding="utf-8", errors="replace") for item in files)
+    return Judged(outcomes=dict(outcomes), why=why, text=text)
+
+
+def operation(method: str = "GET", path: str = "/me") -> str:
+    """Return the TOML of a declared operation."""
+    return f'[[target.operations]]\nmethod = "{method}"\npath = "{path}"\n'
+
+
+def quoted(value: object) -> str:
+    """Write a text or a list of texts as TOML."""
+    return json.dumps(value)

@@ -1,0 +1,129 @@
+"""The suites of identity where nothing can be told: silence, no key, a bad token.
+
+That each notices its faults, and no other, is what `tollproof prove` shows.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.real.identity.judging import judge, operation, quoted
+from tollproof.catalogue import load_catalogue
+from tollproof.reference.issuer import Issuer, serving
+from tollproof.reference.launch import serving as deployed
+from tollproof.resources import bundled
+
+SUITES = ("tokens", "oauth", "authorization", "tenancy")
+
+
+def _without_target(profile: str) -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    return re.sub(
+        r'^base_url = ".*"$',
+        f'base_url = "http://127.0.0.1:{port}"',
+        profile,
+        flags=re.M,
+    )
+
+
+def test_a_silent_target_passes_nothing_and_fails_nothing(tmp_path: Path) -> None:
+    with deployed(in_process=True) as deployment:
+        document = tmp_path / "openapi.json"
+        source = Path("tollproof/reference/sparkient/openapi.json")
+        document.write_bytes((Path(__file__).parents[2] / source).read_bytes())
+        profile = _without_target(deployment.profile_text).replace(
+            'openapi = "/openapi.json"', f"openapi = {quoted(str(document))}"
+        )
+        # Nor does the token endpoint answer.
+        profile = profile.replace(deployment.base_url, "http://127.0.0.1:9")
+        run = judge(profile, tmp_path, *SUITES)
+    assert run.of("passed") == set()
+    assert run.of("failed") == set()
+    assert len(run.of("inconclusive")) > 50
+
+
+def test_without_a_signing_key_exactly_what_needs_one_is_not_applicable(
+    tmp_path: Path,
+) -> None:
+    with deployed(in_process=True) as deployment:
+        issuer_url = re.search(r'certificates = "(.*)/certificates"', _text(deployment))
+        assert issuer_url
+        key = (deployment.folder / "issuer.pem").read_text()
+        token = _mint(key, str(issuer_url[1]))
+        (tmp_path / "token").write_text(token)
+        given = re.sub(
+            r"^signing_key = .*\nsubject = .*\nclaims = .*$",
+            'id_token = { file = "token" }',
+            _text(deployment),
+            count=1,
+            flags=re.M,
+        )
+        without = re.sub(r"^\[identities\.visitor\]\n(?:.+\n)+", "", given, flags=re.M)
+        run = judge(without, tmp_path, "tokens")
+    needing = {
+        spec.id
+        for spec in load_catalogue([bundled("suites")])
+        if spec.suite == "tokens" and "identity.signing_key" in spec.needs
+    }
+    everywhere = {
+        check for check, found in run.outcomes.items() if found == {"not_applicable"}
+    }
+    assert everywhere & needing == needing & set(run.outcomes)
+    assert everywhere - needing == set()
+    assert run.of("failed") | run.of("inconclusive") == set(), run.why
+    assert token not in run.text
+
+
+def _text(deployment: object) -> str:
+    return str(getattr(deployment, "profile_text"))  # noqa: B009
+
+
+def _mint(pem: str, issuer_url: str) -> str:
+    import httpx
+
+    answer = httpx.post(f"{issuer_url}/tokens", json={"sub": "firebase-user"})
+    assert pem
+    return str(answer.json()["token"])
+
+
+@pytest.mark.parametrize(
+    ("claims", "says"),
+    [
+        ({"exp": int(time.time()) - 7200}, "The token expired 2 hours ago"),
+        ({"iss": "https://elsewhere.example"}, "The token's issuer is"),
+        ({"aud": "another"}, "The token's audience is"),
+        ({"nbf": int(time.time()) + 86_400}, "not valid for another"),
+    ],
+)
+def test_the_preflight_says_which_claim_of_a_given_token_is_wrong(
+    tmp_path: Path, claims: dict[str, object], says: str
+) -> None:
+    issuer = Issuer(project="demo")
+    token = issuer.mint("user-1", claims)
+    (tmp_path / "token").write_text(f"Bearer {token}")
+    with serving(issuer) as url:
+        # A service that lets nobody in: the issuer answers 404, which is no success.
+        profile = f"""\
+name = "a wrong token"
+[target]
+base_url = {quoted(url)}
+environment = "development"
+{operation(path="/nothing")}
+[identities.user]
+kind = "token"
+token = {{ file = "token" }}
+[promises.tokens]
+issuer = {quoted(issuer.name)}
+audience = "demo"
+"""
+        run = judge(profile, tmp_path, "preflight", "tokens")
+    assert says in run.why["preflight.identity"]
+    assert run.of("passed") == set()
+    assert run.of("failed") == set()
+    assert token not in run.text
