@@ -57,7 +57,7 @@ limiter = Limiter(
             g.account.get("limit", "2000/minute") if "account" in g else "2000/minute"
         )
     ],
-    headers_enabled=True,
+    headers_enabled="no-headers" not in FAULTS,
     strategy="fixed-window",
     storage_uri="memory://",
 )
