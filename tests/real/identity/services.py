@@ -23,7 +23,7 @@ from tests.support import lacking, require
 
 HERE = Path(__file__).parent
 #: Seconds that an installation, and the start of a service, may take.
-INSTALLING, STARTING = 300, 60
+INSTALLING, STARTING = 900, 60
 
 
 def cache(name: str) -> Path:
