@@ -226,6 +226,15 @@ class Client:
             return tuple(self.send(probe, check=check) for probe in ready)
         return tuple(self._pool.map(lambda probe: self.send(probe, check=check), ready))
 
+    @property
+    def worker(self) -> str:
+        """The prefix of exchange ids, unique in the run."""
+        return self._worker
+
+    def note(self, exchange: Exchange) -> None:
+        """Record an exchange that another client had: an SDK under judgement."""
+        self._record(exchange)
+
     def fetch(self, url: str, limit: int) -> str:
         """Return a document that describes the deployment, by URL.
 

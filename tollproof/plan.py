@@ -28,6 +28,7 @@ from tollproof.model import (
     now,
 )
 from tollproof.operations import Operation
+from tollproof.profile.model import Profile
 
 #: The subject of a check that is about the deployment as a whole.
 WHOLE = "deployment"
@@ -198,6 +199,8 @@ def cases(
     profile = deployment.profile
     if reason := selection.misses(spec):
         return (Case(subject=NONE, left_out=reason),)
+    if reason := _of_another_kind(spec, profile):
+        return (Case(subject=NONE, left_out=reason),)
     for need in spec.needs:
         if not profile.has(need):
             return (Case(subject=NONE, inapplicable=profile.why_not(need)),)
@@ -241,6 +244,16 @@ def _case(arguments: Mapping[str, object], deployment: Deployment) -> Case:
             else ""
         ),
     )
+
+
+def _of_another_kind(spec: CheckSpec, profile: Profile) -> str:
+    """Say why a check of deployments does not judge an SDK, or the other way round."""
+    about_sdk = any(need.partition(".")[0] == "sdk" for need in spec.needs)
+    if about_sdk and profile.sdk is None:
+        return "it judges client SDKs; the profile is about a deployment"
+    if profile.sdk is not None and not about_sdk:
+        return "it judges deployments; the profile is about a client SDK"
+    return ""
 
 
 def _without_consent(impact: Impact, deployment: Deployment) -> str:

@@ -55,6 +55,7 @@ _PATTERNS = (
     ("waivers",),
     ("target", "openapi"),
     ("target", "tls"),
+    ("sdk", "environment"),
 )
 # Ids may be long and random: Firebase user ids, nano ids, opaque object names.
 _IDS = (

@@ -133,6 +133,8 @@ def _whole(path: Path, message: str, remedy: str) -> ProfileError:
 
 def _override(data: dict[str, Any], base_url: str | None) -> tuple[str, ...]:
     """Put another base URL in place; twins of the old one must not be probed."""
+    if "sdk" in data:
+        return ()
     target = data.setdefault("target", {})
     if base_url is None or not isinstance(target, dict):
         return ()
@@ -173,7 +175,8 @@ def _table(data: Any, *keys: str) -> Mapping[str, Any]:
 
 
 def _across(data: Mapping[str, Any]) -> Iterator[Finding]:
-    yield from _operations(_table(data, "target"))
+    if "sdk" not in data:
+        yield from _operations(_table(data, "target"))
     yield from _identities(data)
     yield from _lifecycle(data)
     yield from _waivers(data)

@@ -16,12 +16,16 @@ from tollproof.profile import needs
 from tollproof.profile.acts import Consent, Lifecycle, Places, WaiverField
 from tollproof.profile.identities import Identity
 from tollproof.profile.promises import Promises
+from tollproof.profile.sdk import Sdk
 from tollproof.profile.target import Target
-from tollproof.profile.values import Section, Text
+from tollproof.profile.values import Section, Text, refuse
+
+#: The address of the platform that client SDKs are judged against.
+SCRIPTED = "http://127.0.0.1"
 
 
 class Profile(Section):
-    """One deployment and what it promises.
+    """One deployment, or one client SDK, and what it promises.
 
     :func:`tollproof.profile.load.load_profile` makes one from a file; tests may use
     `Profile.model_validate(mapping)`.
@@ -35,6 +39,8 @@ class Profile(Section):
     """Who calls it."""
     promises: Promises = Promises()
     """What it says is true."""
+    sdk: Sdk | None = None
+    """Instead of a target: a client SDK and what it promises."""
     lifecycle: Lifecycle | None = None
     """How keys are created and revoked."""
     places: Places | None = None
@@ -47,6 +53,19 @@ class Profile(Section):
     _path: Path = PrivateAttr(default=Path("profile.toml"))
     _lines: Mapping[tuple[str | int, ...], int] = PrivateAttr(default_factory=dict)
     _notes: tuple[str, ...] = PrivateAttr(default=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_sdk(cls, data: Any) -> Any:
+        """An SDK's target is a platform of ours, on loopback and on no fixed port."""
+        if not isinstance(data, Mapping) or "sdk" not in data:
+            return data
+        if "target" in data:
+            raise refuse(
+                "is about a deployment and about an SDK",
+                "give [sdk] a profile of its own, without [target]",
+            )
+        return {**data, "target": {"base_url": SCRIPTED, "environment": "development"}}
 
     @model_validator(mode="before")
     @classmethod

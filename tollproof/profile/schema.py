@@ -20,6 +20,8 @@ TITLE = "tollproof profile"
 def profile_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a profile, a description on every key."""
     schema = Profile.model_json_schema(by_alias=True)
+    schema["required"] = ["name"]
+    schema["oneOf"] = [{"required": ["target"]}, {"required": ["sdk"]}]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **_tidy(schema),
