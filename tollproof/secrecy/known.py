@@ -19,6 +19,8 @@ from tollproof.secrecy.finding import Finding
 PIECE, OVERLAP = 1 << 20, 1 << 13
 #: A text of the promised format with fewer different characters is an example.
 _VARIED = 10
+#: How the kind of a finding ends that is not the whole credential.
+_PART = ", in part)"
 #: Findings of one place after which it is looked at no further.
 MOST = 200
 
@@ -46,7 +48,14 @@ class Known:
                 break
             line += data.count(b"\n", start, start + PIECE)
             start += PIECE
-        return tuple(found)
+        # Where a piece ends it may hold a part of what the next one holds whole.
+        return tuple(
+            item
+            for item in found
+            if not item.kind.endswith(_PART)
+            or Finding(where=item.where, kind=item.kind.replace(_PART, ")"))
+            not in found
+        )
 
     def leaks(self, data: bytes) -> tuple[Leak, ...]:
         """Return what data of a moderate size gives away."""
@@ -85,8 +94,7 @@ class Known:
 
 
 def _kind(leak: Leak) -> str:
-    part = "" if leak.complete else ", in part"
-    return f"{leak.credential} ({leak.encoding}{part})"
+    return f"{leak.credential} ({leak.encoding}{')' if leak.complete else _PART}"
 
 
 def anywhere(pattern: str | None) -> re.Pattern[bytes] | None:

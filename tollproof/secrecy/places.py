@@ -66,10 +66,11 @@ def read_file(path: Path, name: str, *, end: bool = False) -> Read:
         raise Undetermined(
             Reason.PRECONDITION, f"{name} cannot be read: {reason}."
         ) from None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise Undetermined(Reason.PRECONDITION, f"{name} is not a file.")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise Undetermined(Reason.PRECONDITION, f"{name} is not a file.")
         size = status.st_size
         if end and size > ONE_FILE:
             file.seek(size - ONE_FILE)
