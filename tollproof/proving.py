@@ -28,7 +28,7 @@ SOUND = "(none)"
 LONG = ("ratelimit", "rotation")
 #: Requests and seconds of the limit in trials under load: long windows are not needed
 #: to tell one limiter from another, and the other suites must fit inside as well.
-LIMIT, WINDOW = 240, 8.0
+LIMIT, WINDOW = 240, 12.0
 #: Seconds after which a trial is given up.
 PATIENCE = 300.0
 

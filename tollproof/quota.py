@@ -134,7 +134,7 @@ def plan_measurement(deployment: Deployment) -> Plan:
             may be asked for so often; says what to add.
     """
     promise = promise_of(deployment.profile)
-    operation = _operation(deployment)
+    operation = ordinary_operation(deployment)
     keys, twin = _keys(deployment, operation, promise.per)
     schedule = plan(
         promise,
@@ -160,8 +160,12 @@ def _variants(profile: Profile, operation: Operation) -> tuple[str, ...]:
     return (*(name for name, _ in _FIELDS), "query", *head)
 
 
-def _operation(deployment: Deployment) -> Operation:
-    """Return the operation that costs its target least to ask for often."""
+def ordinary_operation(deployment: Deployment) -> Operation:
+    """Return the operation that costs its target least to ask for often.
+
+    Raises:
+        Undetermined: there is none; says what to add.
+    """
     candidates = [
         item
         for item in deployment.operations
@@ -229,7 +233,7 @@ def measurement(target: Target) -> Measurement:
 
 def _measure(target: Target) -> Measurement:
     deployment = target.deployment
-    target.control(_operation(deployment))
+    target.control(ordinary_operation(deployment))
     planned = plan_measurement(deployment)
     job = _job(target, planned)
     with tempfile.TemporaryDirectory(prefix="tollproof-load-") as folder:
@@ -274,13 +278,33 @@ def _announce(deployment: Deployment, planned: Plan) -> Callable[[Progress], obj
 
 
 def _job(target: Target, planned: Plan) -> LoadJob:
+    operation, keys = planned.operation, planned.keys
+    common = common_job(target, operation, keys, seconds=planned.seconds)
+    return replace(
+        common,
+        schedule=planned.schedule,
+        requests=_requests(common.requests[0]),
+        headers=dict(header_names(planned.promise)),
+        reset_form=planned.promise.headers.reset_form,
+        # Whatever refuses, a shot that looks for refusals has found them.
+        refusals=tuple({planned.promise.status, 429, 503}),
+    )
+
+
+def common_job(
+    target: Target,
+    operation: Operation,
+    keys: Sequence[Identity],
+    *,
+    seconds: float,
+) -> LoadJob:
+    """Return a job with target, budget, request and credentials, but without a plan."""
     deployment = target.deployment
     profile = deployment.profile
     parts = urlsplit(profile.target.base_url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    probe = target.probe(planned.operation, planned.keys[0])
-    own = {planned.keys[0].mechanism.header.lower()}
-    plain = tuple(item for item in probe.headers if item[0].lower() not in own)
+    probe = target.probe(operation, keys[0])
+    own = {keys[0].mechanism.header.lower()}
     budget = profile.consent.budget
     tls = profile.target.tls
 
@@ -293,15 +317,20 @@ def _job(target: Target, planned: Plan) -> LoadJob:
             hosts=((parts.hostname or "", port),),
             requests=budget.audit_requests,
             per_second=int(budget.per_second),
-            seconds=planned.seconds + 30.0,
+            seconds=seconds + 30.0,
         ),
-        schedule=planned.schedule,
-        requests=_requests(probe.method, probe.target, plain, probe.body),
-        credentials={item.name: item.headers() for item in planned.keys},
-        operation=planned.operation.label,
-        headers=dict(header_names(planned.promise)),
-        reset_form=planned.promise.headers.reset_form,
-        refusals=(planned.promise.status,),
+        requests=(
+            RequestSpec(
+                method=probe.method,
+                path=probe.target,
+                headers=tuple(
+                    item for item in probe.headers if item[0].lower() not in own
+                ),
+                body=probe.body.decode("utf-8"),
+            ),
+        ),
+        credentials={item.name: item.headers() for item in keys},
+        operation=operation.label,
         limits=Limits(timeout=min(profile.target.timeout, 10.0)),
         tls=Tls(
             verify=tls.verify,
@@ -313,20 +342,16 @@ def _job(target: Target, planned: Plan) -> LoadJob:
     )
 
 
-def _requests(
-    method: str, path: str, headers: Headers, body: bytes
-) -> tuple[RequestSpec, ...]:
-    plain = RequestSpec(
-        method=method, path=path, headers=headers, body=body.decode("utf-8")
-    )
-    mark = "&" if "?" in path else "?"
+def _requests(plain: RequestSpec) -> tuple[RequestSpec, ...]:
+    """Return the plain request and its other forms."""
+    mark = "&" if "?" in plain.path else "?"
     return (
         plain,
         *(
-            replace(plain, name=name, headers=(*headers, *extra))
+            replace(plain, name=name, headers=(*plain.headers, *extra))
             for name, extra in _FIELDS
         ),
-        replace(plain, name="query", path=f"{path}{mark}_=1"),
+        replace(plain, name="query", path=f"{plain.path}{mark}_=1"),
         replace(plain, name="head", method="HEAD"),
     )
 

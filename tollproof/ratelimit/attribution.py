@@ -92,14 +92,14 @@ def attribute(
     _evasion(ledger, trace, promise, measured)
     if ledger.failed(A.ISOLATION):
         why = "the keys share one allowance, so none can be judged by itself"
-        ledger.owns(A.ISOLATION, _TOO_FEW | {A.SHARING}, why)
+        ledger.owns(A.ISOLATION, _TOO_FEW | _TOO_MANY | {A.SHARING}, why)
     elif ledger.failed(A.SHARING) and promise.per in ("key", "token"):
         why = "keys of one organisation take from each other's allowance"
-        ledger.owns(A.SHARING, _TOO_FEW | {A.ISOLATION}, why)
+        ledger.owns(A.SHARING, _TOO_FEW | _TOO_MANY | {A.ISOLATION}, why)
     if ledger.failed(A.COUNTING):
         why = "refused requests count, so a key is shut for longer"
         ledger.owns(A.COUNTING, _TOO_FEW, why)
-    elif _window_owns(ledger, trace, promise, measured):
+    elif _window_owns(ledger, promise, measured):
         why = "the window is of another length than promised"
         ledger.owns(A.WINDOW, _TOO_FEW | _TOO_MANY, why)
     elif ledger.failed(A.RECOVERY):
@@ -127,20 +127,16 @@ def _evasion(
 
 
 def _window_owns(
-    ledger: _Ledger, trace: Trace, promise: RateLimitPromise, measured: Measurement
+    ledger: _Ledger, promise: RateLimitPromise, measured: Measurement
 ) -> bool:
-    """Whether another length of the window explains too much or too little."""
-    best = measured.inference.best
-    policy = promise.tightest
+    """Whether the promised limit in a window of another length explains it all."""
+    best, policy = measured.inference.best, promise.tightest
     if not ledger.failed(A.WINDOW) or best is None:
         return False
-    if abs(best.window - policy.window) <= PRECISION * policy.window:
-        return False
-    shorter = replace(policy, window=best.window * (1 - PRECISION))
-    as_measured = replace(promise, policy=shorter, policies=())
+    near = max(0.5, promise.tolerance * policy.limit)
     return (
-        admitting.over_admission(view(trace, as_measured), as_measured).outcome
-        is not Outcome.FAILED
+        abs(best.limit - policy.limit) <= near
+        and abs(best.window - policy.window) > PRECISION * policy.window
     )
 
 

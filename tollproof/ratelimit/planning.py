@@ -264,7 +264,9 @@ class _Draft:
             latest=at + 1.28 * window,
         )
         slow = max(1.0, 0.02 * window / self.quick)
-        self.fill(key, "recovery.again", at + 1.33 * window, full, slow=slow)
+        # Only silence for more than a window shows a counter that never expires.
+        again = max(at + 1.33 * window, self.shots[asked].ends + 1.03 * window)
+        self.fill(key, "recovery.again", again, full, slow=slow)
 
     def paced(self, key: str, at: float) -> None:
         """Stay just below the limit for longer than a window."""

@@ -20,7 +20,7 @@ from tollproof.ratelimit.finding import (
     passed,
 )
 from tollproof.ratelimit.headers import Count
-from tollproof.ratelimit.infer import Inference
+from tollproof.ratelimit.infer import KEEPS, Inference
 from tollproof.ratelimit.models import (
     BUCKET,
     COUNTER,
@@ -287,7 +287,10 @@ def reset_header(
     window = promise.tightest.window
     wrong: dict[str, int] = {}
     answers = 0
-    fixed = {FIXED_CLOCK, FIXED_FIRST} >= set(inference.candidates) != set()
+    found, kinds = set(inference.candidates), {FIXED_CLOCK, FIXED_FIRST}
+    # Where it is open what the limiter is, what is promised is taken for it.
+    promised = set(KEEPS.get(promise.algorithm, ())) if promise.algorithm else set()
+    fixed = kinds >= found != set() or (kinds >= promised and bool(promised & found))
     farthest = (1.0 if fixed else 2.0) * max(
         policy.window for policy in promise.all_policies
     )
