@@ -10,6 +10,7 @@ import socket
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.real.identity.judging import judge, operation, quoted
@@ -52,15 +53,16 @@ def test_without_a_signing_key_exactly_what_needs_one_is_not_applicable(
     tmp_path: Path,
 ) -> None:
     with deployed(in_process=True) as deployment:
-        issuer_url = re.search(r'certificates = "(.*)/certificates"', _text(deployment))
+        text = deployment.profile_text
+        issuer_url = re.search(r'certificates = "(.*)/certificates"', text)
         assert issuer_url
-        key = (deployment.folder / "issuer.pem").read_text()
-        token = _mint(key, str(issuer_url[1]))
+        wish = {"sub": "firebase-user"}
+        token = httpx.post(f"{issuer_url[1]}/tokens", json=wish).json()["token"]
         (tmp_path / "token").write_text(token)
         given = re.sub(
             r"^signing_key = .*\nsubject = .*\nclaims = .*$",
             'id_token = { file = "token" }',
-            _text(deployment),
+            text,
             count=1,
             flags=re.M,
         )
@@ -78,18 +80,6 @@ def test_without_a_signing_key_exactly_what_needs_one_is_not_applicable(
     assert everywhere - needing == set()
     assert run.of("failed") | run.of("inconclusive") == set(), run.why
     assert token not in run.text
-
-
-def _text(deployment: object) -> str:
-    return str(getattr(deployment, "profile_text"))  # noqa: B009
-
-
-def _mint(pem: str, issuer_url: str) -> str:
-    import httpx
-
-    answer = httpx.post(f"{issuer_url}/tokens", json={"sub": "firebase-user"})
-    assert pem
-    return str(answer.json()["token"])
 
 
 @pytest.mark.parametrize(
