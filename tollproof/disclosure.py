@@ -37,18 +37,21 @@ _MARKS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "a Java stack trace",
-            r"\bat (?:[\w$]+\.)+[\w$<>]+\([\w$]+\.(?:java|kt|scala):\d+\)"
-            r"|\b(?:java|javax|org\.springframework)\.[\w.]+(?:Exception|Error)\b",
+            r"\bat (?:[\w$]{1,80}\.){1,20}[\w$<>]{1,80}"
+            r"\([\w$]{1,80}\.(?:java|kt|scala):\d+\)"
+            r"|\b(?:java|javax|org\.springframework)\.[\w.]{1,200}(?:Exception|Error)\b",
             0,
         ),
         (
             "a .NET stack trace",
-            r"\bat [\w.<>`]+\([^)\n]*\) in [^\n]+:line \d+|\bSystem\.\w+Exception\b",
+            r"\bat [\w.<>`]{1,200}\([^)\n]{0,200}\) in [^\n]{1,200}:line \d+"
+            r"|\bSystem\.\w{1,80}Exception\b",
             0,
         ),
         (
             "a JavaScript stack trace",
-            r"\bat (?:[\w.<>$ \[\]]+ \()?(?:file://|/|[A-Z]:\\|node:)[^\s)]+:\d+:\d+\)?",
+            r"\bat (?:[\w.<>$ \[\]]{1,120} \()?(?:file://|/|[A-Z]:\\|node:)"
+            r"[^\s)]{1,200}:\d+:\d+\)?",
             0,
         ),
         (
@@ -56,8 +59,12 @@ _MARKS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"\bgoroutine \d+ \[[^\]]+\]:|\bpanic: runtime error",
             0,
         ),
-        ("a PHP stack trace", r"#\d+ /[^\s(]+\.php\(\d+\)|\bon line <b>\d+</b>", 0),
-        ("a Ruby stack trace", r"[\w./-]+\.rb:\d+:in [`']", 0),
+        (
+            "a PHP stack trace",
+            r"#\d+ /[^\s(]{1,200}\.php\(\d+\)|\bon line <b>\d+</b>",
+            0,
+        ),
+        ("a Ruby stack trace", r"\.rb:\d+:in [`']", 0),
         (
             "a database error",
             r"\bSQLSTATE\[?\w|\bORA-\d{5}\b|\bpsycopg2?\.|\bsqlite3?\.\w*Error"
@@ -69,7 +76,8 @@ _MARKS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "an SQL statement",
-            r"\bSELECT\s+[\w*\"`.,\s()]+\s+FROM\s+[\w\"`.]+(?:\s+WHERE\b|\s*;|\s+LIMIT\b)"
+            r"\bSELECT\s+[\w*\"`.,\s()]{1,300}?\s+FROM\s+[\w\"`.]{1,100}"
+            r"(?:\s+WHERE\b|\s*;|\s+LIMIT\b)"
             r"|\bINSERT\s+INTO\s+[\w\"`.]+\s*\(|\bUPDATE\s+[\w\"`.]+\s+SET\s+\w+\s*="
             r"|\bDELETE\s+FROM\s+[\w\"`.]+\s+WHERE\b",
             re.IGNORECASE,
@@ -77,13 +85,14 @@ _MARKS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (
             "a path of the server's file system",
             r"(?<![\w/.:])/(?:usr|var|home|opt|srv|app|root|etc|tmp)/"
-            r"(?:[\w.@+-]+/)+[\w.@+-]+\.\w{1,5}\b|\b[A-Z]:\\(?:[\w .-]+\\)+[\w .-]+",
+            r"(?:[\w.@+-]{1,80}/){1,20}[\w.@+-]{1,80}\.\w{1,5}\b"
+            r"|\b[A-Z]:\\(?:[\w .-]{1,80}\\){1,20}[\w .-]{1,80}",
             0,
         ),
         (
             "the name of a class or function inside",
             r"<(?:class|function|module|bound method) ['\w][^>]{2,80}>"
-            r"|\b[\w.]+ object at 0x[0-9a-f]{6,16}\b",
+            r"|\w object at 0x[0-9a-f]{6,16}\b",
             0,
         ),
         (
@@ -96,7 +105,7 @@ _MARKS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (
             "a private address or host",
             r"\b(?:10\.\d{1,3}|172\.(?:1[6-9]|2\d|3[01])|192\.168)\.\d{1,3}\.\d{1,3}\b"
-            r"(?::\d+)?|\b[\w-]+(?:\.[\w-]+)*\.(?:internal|cluster\.local)\b",
+            r"(?::\d+)?|(?<=\w)\.(?:internal|cluster\.local)\b",
             0,
         ),
     )

@@ -141,7 +141,7 @@ def _of(kind: Any) -> st.SearchStrategy[Any]:
         str: hostile_text,
         bool: st.booleans(),
         int: st.integers(-(2**40), 2**40),
-        float: st.floats(),
+        float: st.floats(allow_nan=False, allow_infinity=False),
         date: st.dates(),
         types.NoneType: st.none(),
     }
