@@ -333,6 +333,7 @@ def _closed(exchange: Exchange) -> bool:
 def test_long_target(target: Target) -> Verdict:
     """Logs, caches and databases downstream are bounded; the edge should be too."""
     operation = _simplest(target)
+    target.control(operation)  # hanging up on everything refuses nothing
     bare = target.probe(operation)
     path = bare.target.partition("?")[0]
     probe = raw_probe(
@@ -356,6 +357,7 @@ def test_long_target(target: Target) -> Verdict:
 def test_large_headers(target: Target) -> Verdict:
     """Memory for header fields is taken before anybody knows who is calling."""
     operation = _simplest(target)
+    target.control(operation)  # hanging up on everything refuses nothing
     probe = raw_probe(
         target,
         operation,
@@ -379,6 +381,7 @@ def test_before_routing(target: Target) -> Verdict:
     Framing that two pieces may read differently must be refused by the first.
     """
     operation = _simplest(target)
+    target.control(operation)  # hanging up on everything refuses nothing
     host = target.host.encode()
     path = target.probe(operation).target.encode()
     head = b"Host: " + host + b"\r\n"
