@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -208,7 +209,9 @@ def _case(item: pytest.Function, found: dict[str, Case]) -> Case:
     if callspec is None:
         return next(iter(found.values()))
     given = {name: value for name, value in callspec.params.items() if name in SUBJECTS}
-    for case in found.values():
+    # pytest's id of a subject is the subject, mostly: no search through a thousand.
+    likely = found.get(callspec.id)
+    for case in chain((likely,) if likely else (), found.values()):
         if dict(case.arguments) == given or (
             not case.arguments and not any(given.values())
         ):

@@ -74,7 +74,11 @@ class Target:
 
     def means(self, kinds: Iterable[str], exchange: Exchange) -> bool:
         """Whether a response is one of the kinds that a promise about headers names."""
-        public = {item.label for item in self.operations if item.public}
+        # Once for all exchanges: with a thousand operations it is not for free.
+        public = self.deployment.once(
+            "public labels",
+            lambda: frozenset(item.label for item in self.operations if item.public),
+        )
         return covers(
             kinds,
             status=exchange.status,
