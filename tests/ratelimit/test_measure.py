@@ -123,3 +123,28 @@ def test_a_measurement_is_plain_json_and_its_charts_are_thin() -> None:
         assert {"title", "x_label", "y_label", "series"} <= set(chart)
         for series in chart["series"]:
             assert 0 < len(series["points"]) <= 240
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "network", "seed"),
+    [
+        # Found by the study; each was once judged wrongly.
+        ("Reset 5 s late", Setting(60, 60.0, 1), "lan", 23000715),
+        (
+            "2 workers count apart, fixed-clock",
+            Setting(100, 60.0, 4),
+            "lan",
+            23001586,
+        ),
+        ("window too long", SETTING, "lan", 11001264),
+        ("window too long", Setting(20, 10.0, 4), "wan", 5000293),
+        ("fixed-clock", Setting(20, 10.0, 4), "wan", 7000971),
+        ("Reset 5 s late", SETTING, "noisy", 7000167),
+        ("bucket, no headers", Setting(600, 60.0, 4), "noisy", 11001194),
+    ],
+)
+def test_what_was_once_judged_wrongly(
+    name: str, setting: Setting, network: str, seed: int
+) -> None:
+    trial = judge(BY_NAME[name], measure(BY_NAME[name], setting, network, seed))
+    assert not trial.wrong, trial

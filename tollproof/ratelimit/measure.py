@@ -84,7 +84,7 @@ def analyse(
         sharing.workers(seen, promise, over),
         sharing.isolation(seen, promise),
         sharing.sharing(seen, promise),
-        sharing.evasion(seen, promise, inference),
+        sharing.evasion(seen, promise, inference, over),
         reopening.counting(promise, inference),
         sharing.status(seen, promise),
         truthfulness.limit_header(seen, promise),

@@ -151,7 +151,9 @@ def sharing(view: View, promise: RateLimitPromise) -> Finding:
     return inconclusive(aspect, "the second key was not asked while the first was shut")
 
 
-def evasion(view: View, promise: RateLimitPromise, inference: Inference) -> Finding:
+def evasion(
+    view: View, promise: RateLimitPromise, inference: Inference, over: Finding
+) -> Finding:
     """Judge that other forms of the request do not count apart.
 
     A form counts apart when more of it was admitted, between two refusals of plain
@@ -214,6 +216,13 @@ def evasion(view: View, promise: RateLimitPromise, inference: Inference) -> Find
         return not_applicable(aspect, "no other form of the request was tried")
     if apart:
         names = ", ".join(sorted(apart))
+        if over.figures.get("beyond"):
+            return inconclusive(
+                aspect,
+                f"requests in another form were admitted ({names}), but so were plain "
+                "ones beyond the limit: it may be the connection that counts apart",
+                admitted=apart,
+            )
         return failed(
             aspect,
             f"while the key was shut, requests in another form were admitted: {names}",

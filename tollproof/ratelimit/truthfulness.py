@@ -322,12 +322,15 @@ def reset_header(
             good="",
             expected=f"a readable Reset between now and {farthest:g} s ahead",
         )
-    if not inference.candidates:
+    if not fixed and (
+        not inference.candidates
+        or {FIXED_CLOCK, FIXED_FIRST} & set(inference.candidates)
+    ):
         return inconclusive(
             aspect,
             f"the Reset of {answers} answers has the promised form and is neither past "
-            "nor too far ahead; whether a window ends then is open, since what was "
-            "admitted fits no known algorithm",
+            "nor too far ahead; whether a window ends then is open, since it "
+            f"{inference.sentence}",
             answers=answers,
         )
     if not fixed:

@@ -89,8 +89,8 @@ class Lane:
 
     @property
     def admitted(self) -> tuple[list[float], list[float]]:
-        """Sending times and receiving times of what was admitted, each sorted."""
-        rows = self.rows(ADMITTED)
+        """Sending and receiving times of plain requests admitted, each sorted."""
+        rows = self.rows(ADMITTED, plain=True)
         return (
             [self.sent[row] for row in rows],
             sorted(self.received[row] for row in rows),
@@ -98,7 +98,7 @@ class Lane:
 
     @property
     def countable(self) -> tuple[list[float], list[float]]:
-        """As `admitted`, with the requests whose outcome is unknown."""
+        """As `admitted`, with all that may have counted: variants, unknown outcomes."""
         rows = [row for row, what in enumerate(self.outcome) if what != REFUSED]
         return (
             [self.sent[row] for row in rows],
