@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploying import ALPHA, KEY, THINGS, deployment_of, profile_at
+from tests.deploying import ALPHA, KEY, THINGS, deployment_of, identity, profile_at
 from tests.servers import Connection, scripted
 from tollproof import lifecycle
 from tollproof.deployment import Deployment
@@ -112,12 +112,40 @@ def test_what_cannot_be_removed_is_listed(tmp_path: Path) -> None:
 
 def test_a_key_that_is_gone_already_is_not_left_over(tmp_path: Path) -> None:
     answers = numbered()
+    deletions = iter((200, 404, 404))
 
     def forgetful(method: str, path: str) -> tuple[int, object]:
-        return (404, {}) if method == "DELETE" else answers(method, path)
+        return (next(deletions), {}) if method == "DELETE" else answers(method, path)
 
     with deployed(tmp_path, forgetful) as (deployment, _, _):
+        for _ in range(3):
+            lifecycle.create(deployment, "")
+        assert deployment.undo() == ()
+
+
+def test_a_call_that_never_worked_removes_nothing(tmp_path: Path) -> None:
+    answers = numbered()
+
+    def wrong(method: str, path: str) -> tuple[int, object]:
+        return (404, {}) if method == "DELETE" else answers(method, path)
+
+    with deployed(tmp_path, wrong) as (deployment, _, _):
         lifecycle.create(deployment, "")
+        (left,) = deployment.undo()
+    assert "answered 404" in left
+
+
+def test_a_throttled_removal_waits_for_the_end_of_the_window(tmp_path: Path) -> None:
+    answers = numbered()
+    deletions = iter((429, 200, 200))
+    limit = "[promises.rate_limit]\nlimit = 5\nwindow = 0.2\n"
+
+    def busy(method: str, path: str) -> tuple[int, object]:
+        return (next(deletions), {}) if method == "DELETE" else answers(method, path)
+
+    with deployed(tmp_path, busy, CALLS, limit) as (deployment, _, _):
+        for _ in range(2):
+            lifecycle.create(deployment, "")
         assert deployment.undo() == ()
 
 
@@ -172,6 +200,20 @@ def test_keys_that_any_probe_creates_are_known_and_removed(tmp_path: Path) -> No
         assert NEW not in json.dumps(to_json(recorded))
         assert len(deployment.cleanup) == 1
         assert deployment.undo() == ()
+
+
+def test_the_creator_removes_what_it_created(tmp_path: Path) -> None:
+    posts = '[[target.operations]]\nmethod = "POST"\npath = "/keys"\n'
+    with deployed(tmp_path, numbered(), posts, CALLS, identity("beta")) as (
+        deployment,
+        recorded,
+        _,
+    ):
+        (operation,) = (item for item in deployment.operations if item.method == "POST")
+        beta = deployment.identities["beta"]
+        deployment.client.send(deployment.probe(operation, beta))
+        assert deployment.undo() == ()
+    assert [item.identity for item in recorded] == ["beta", "beta"]
 
 
 def test_without_consent_they_are_listed_and_left(tmp_path: Path) -> None:

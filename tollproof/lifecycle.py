@@ -29,6 +29,8 @@ from tollproof.redaction import Credential
 
 #: Bytes of a command's output that are read as JSON.
 LARGEST = 4 << 20
+#: Seconds that the end of a run waits, once, for whoever revokes to be let in again.
+LONGEST_WAIT = 90.0
 #: What the creating call is for, in the record.
 CREATING = "create a key"
 REMOVING = "remove a key that the run created"
@@ -84,6 +86,8 @@ class Book:
 
     Attributes:
         repeated: every key or id that was given out a second time.
+        revoked: whether a key was ever revoked, so that the call is the right one.
+        waited: whether the end of a rate-limit window was waited for already.
         failure: why no further step is taken.
     """
 
@@ -92,6 +96,8 @@ class Book:
     values: dict[str, str] = field(default_factory=dict, repr=False)
     ids: dict[str, str] = field(default_factory=dict)
     repeated: list[Repeated] = field(default_factory=list)
+    revoked: bool = False
+    waited: bool = False
     failure: Undetermined | None = None
 
     def enter(self, value: str, key_id: str) -> tuple[str, bool]:
@@ -187,6 +193,7 @@ def revoke(deployment: Deployment, key: Key, check: str) -> Done:
     """
     act = declared(deployment).revoke
     done = _take_step(deployment, act, check, purpose="revoke a key", key_id=key.id)
+    book(deployment).revoked = True
     deployment.cleanup.pop(key.id, None)
     return done
 
@@ -268,7 +275,8 @@ def adopt(deployment: Deployment) -> None:
             name, known = book(deployment).enter(value, key_id)
             _know(deployment, name, value)
             if not known:
-                _must_be_removed(deployment, key_id, name)
+                # A key of another organisation is its creator's to revoke.
+                _must_be_removed(deployment, key_id, name, by=probe.identity)
 
     deployment.client.reveal = reveal
 
@@ -276,21 +284,43 @@ def adopt(deployment: Deployment) -> None:
 # -- undoing -------------------------------------------------------------------------
 
 
-def _must_be_removed(deployment: Deployment, key_id: str, name: str) -> None:
-    deployment.cleanup[key_id] = lambda: _removed(deployment, key_id, name)
+def _must_be_removed(
+    deployment: Deployment, key_id: str, name: str, by: str = ""
+) -> None:
+    deployment.cleanup[key_id] = lambda: _removed(deployment, key_id, name, by)
 
 
-def _removed(deployment: Deployment, key_id: str, name: str) -> str:
+def _removed(deployment: Deployment, key_id: str, name: str, by: str) -> str:
     """Revoke a left-over key; return the sentence that says it is left, or nothing."""
     left = f"{name} (id {key_id[:80]}) was created by this run and is still there"
     if not deployment.profile.consent.key_lifecycle:
         return f"{left}: revoke it, or set consent.key_lifecycle = true."
-    act = declared(deployment).revoke
+    act, notes = declared(deployment).revoke, book(deployment)
     try:
-        _step(deployment, act, "", purpose=REMOVING, key_id=key_id)
+        try:
+            _step(deployment, act, "", purpose=REMOVING, key_id=key_id, by=by)
+        except Undetermined as undetermined:
+            window = _window(deployment)
+            if (
+                undetermined.reason is not Reason.THROTTLED
+                or notes.waited
+                or not window
+            ):
+                raise
+            # What the run has sent may have used up the allowance of whoever revokes.
+            notes.waited = True
+            time.sleep(window)
+            _step(deployment, act, "", purpose=REMOVING, key_id=key_id, by=by)
     except Undetermined as undetermined:
         return f"{left}: {undetermined.sentence}"
+    book(deployment).revoked = True
     return ""
+
+
+def _window(deployment: Deployment) -> float:
+    """Return the seconds after which a throttled caller may call again; 0: too long."""
+    limit = deployment.profile.promises.rate_limit
+    return limit.window if limit and limit.window <= LONGEST_WAIT else 0.0
 
 
 # -- one step ------------------------------------------------------------------------
@@ -323,10 +353,11 @@ def _step(
     purpose: str,
     key_id: str = "",
     take: Callable[[bytes], None] | None = None,
+    by: str = "",
 ) -> Done:
     if act.command is not None:
         return _run(deployment, act, purpose=purpose, key_id=key_id, take=take)
-    probe = _probe(deployment, act, purpose=purpose, key_id=key_id, take=take)
+    probe = _probe(deployment, act, purpose=purpose, key_id=key_id, take=take, by=by)
     asked = time.perf_counter()
     undoing = purpose == REMOVING
     exchange = answered(
@@ -334,7 +365,7 @@ def _step(
         deployment.profile,
     )
     done = time.perf_counter()
-    if not 200 <= exchange.status < 300 and not _gone(exchange, purpose):
+    if not 200 <= exchange.status < 300 and not _gone(deployment, exchange, purpose):
         raise Undetermined(
             Reason.PRECONDITION,
             f"The call to {purpose} was answered {exchange.status}.",
@@ -343,8 +374,13 @@ def _step(
     return Done(asked=asked, answered=done, exchange=exchange.id)
 
 
-def _gone(exchange: Exchange, purpose: str) -> bool:
-    return purpose == REMOVING and exchange.status in (404, 409, 410)
+def _gone(deployment: Deployment, exchange: Exchange, purpose: str) -> bool:
+    """Whether a key that is to be removed is no longer there.
+
+    "Not found" can also mean that the profile's call is wrong, unless it has worked.
+    """
+    missing = exchange.status in (404, 409, 410)
+    return purpose == REMOVING and missing and book(deployment).revoked
 
 
 def _probe(
@@ -354,9 +390,10 @@ def _probe(
     purpose: str,
     key_id: str,
     take: Callable[[bytes], None] | None,
+    by: str,
 ) -> Probe:
-    by = declared(deployment).by or ""
-    identity = deployment.identities[by]
+    whose = by if by in deployment.identities else declared(deployment).by or ""
+    identity = deployment.identities[whose]
     base = urlsplit(deployment.profile.target.base_url).path.rstrip("/")
     path = act.path or ""
     body = b""

@@ -5,6 +5,7 @@ That each check notices its fault, and no other does, is what `tollproof prove` 
 
 from __future__ import annotations
 
+import base64
 import sqlite3
 from pathlib import Path
 
@@ -93,8 +94,6 @@ def test_no_file_of_a_run_holds_what_the_target_spills(
 
 
 def _decoded(stored: str | bytes) -> str:
-    import base64
-
     text = stored if isinstance(stored, str) else ""
     try:
         return base64.b64decode(text).decode()
