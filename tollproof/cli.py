@@ -20,6 +20,7 @@ from tollproof.version import __version__
 COMMANDS = {
     "gate": ("judge", "Judge everything that can be judged in seconds. For CI."),
     "audit": ("judge", "Judge everything: rate limits under load, rotation, secrets."),
+    "load": ("load", "Put sustained load on a deployment; judge it all the while."),
     "doctor": ("doctor", "Show whether a profile is right and what would be judged."),
     "init": ("init", "Write a first profile from an OpenAPI document."),
     "report": ("report", "Make reports of a run again, or compare it with a former."),

@@ -7,6 +7,7 @@ misses and how often it cries wolf; this is where both figures come from.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,12 +21,18 @@ from tollproof.record import read_run
 from tollproof.reference.algorithms import USUAL
 from tollproof.reference.faults import Fault
 from tollproof.reference.launch import serving
+from tollproof.sustain import CHANNEL, LoadRequest, Shape
 
 #: The name of the trial without any fault.
 SOUND = "(none)"
 #: Suites that take a window or more: each runs only in trials of its own faults, and in
 #: a sound trial; all other suites run in every trial.
 LONG = ("ratelimit", "rotation")
+#: The suite of sustained load, which runs by itself, with a load that goes well beyond
+#: a small limit for a while.
+SUSTAINED = "load"
+SMALL, SHORT = 80, 4.0
+SPIKE = LoadRequest(shape=Shape.SPIKE, seconds=24.0)
 #: Requests and seconds of the limit in trials under load: long windows are not needed
 #: to tell one limiter from another, and the other suites must fit inside as well.
 LIMIT, WINDOW = 240, 12.0
@@ -90,7 +97,27 @@ def trials(faults: Iterable[Fault]) -> tuple[Trial, ...]:
 def _needs(fault: Fault) -> tuple[str, ...]:
     """Return how a trial must be started, and which long suite it takes."""
     suite = fault.check.partition(".")[0]
-    return (*fault.needs, suite) if suite in LONG else fault.needs
+    return (*fault.needs, suite) if suite in (*LONG, SUSTAINED) else fault.needs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """What runs in a trial, and against which limit."""
+
+    suites: tuple[str, ...]
+    tier: Tier = Tier.AUDIT
+    limit: int = 600
+    window: float = 60.0
+
+
+def _way(trial: Trial, suites: tuple[str, ...]) -> _Way:
+    if SUSTAINED in trial.needs:
+        return _Way(suites=(SUSTAINED,), tier=Tier.LOAD, limit=SMALL, window=SHORT)
+    spared = set(LONG) - set(trial.needs)
+    chosen = suites or tuple(sorted(running.suite_names() - spared - {SUSTAINED}))
+    if spared == set(LONG):
+        return _Way(suites=chosen)
+    return _Way(suites=chosen, limit=LIMIT, window=WINDOW)
 
 
 def _algorithm(needs: Sequence[str]) -> str:
@@ -111,6 +138,7 @@ def prove(
         suites: run these only; all of them when empty.
         done: called with each observation as it is made, from any thread.
     """
+    os.environ[CHANNEL] = SPIKE.to_channel()
 
     def observe(trial: Trial) -> Observation:
         observation = _observe(trial, suites)
@@ -123,9 +151,7 @@ def prove(
 
 def _observe(trial: Trial, suites: tuple[str, ...]) -> Observation:
     faults = () if trial.fault == SOUND else (trial.fault,)
-    spared = set(LONG) - set(trial.needs)
-    loaded = spared != set(LONG)
-    chosen = suites or tuple(sorted(running.suite_names() - spared))
+    way = _way(trial, suites)
     with (
         tempfile.TemporaryDirectory(prefix="tollproof-prove-") as folder,
         serving(
@@ -134,8 +160,8 @@ def _observe(trial: Trial, suites: tuple[str, ...]) -> Observation:
             tls="tls" in trial.needs,
             workers=2 if "workers" in trial.needs else 1,
             algorithm=_algorithm(trial.needs),
-            limit=LIMIT if loaded else 600,
-            window=WINDOW if loaded else 60.0,
+            limit=way.limit,
+            window=way.window,
         ) as deployment,
     ):
         profile = deployment.write_profile(Path(folder) / "profile.toml")
@@ -143,9 +169,9 @@ def _observe(trial: Trial, suites: tuple[str, ...]) -> Observation:
         request = running.Request(
             profile=profile,
             output=output,
-            tier=Tier.AUDIT,
+            tier=way.tier,
             command="tollproof prove",
-            only=chosen,
+            only=way.suites,
             progress="silent",
             formats=("json",),
         )

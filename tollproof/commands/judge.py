@@ -143,16 +143,16 @@ def _judge(
             compare=compare,
             fail_on=Severity(fail_on),
             seed=seed,
-            progress=_progress(),
+            progress=progress_kind(),
             workers=workers,
             run_id=secrets.token_hex(6),
             production_consent=consent_to_production,
         )
         code = running.run(request)
-    return _conclude(code, request)
+    return conclude(code, request)
 
 
-def _conclude(code: int, request: running.Request) -> int:
+def conclude(code: int, request: running.Request) -> int:
     """Show what the record says and return the exit code."""
     if code == 4:
         return Exit.USAGE
@@ -180,7 +180,8 @@ def _record(request: running.Request) -> Run | None:
     return as_judged(run, datetime.now().astimezone().date())
 
 
-def _progress() -> str:
+def progress_kind() -> str:
+    """Return which display of progress fits where the output goes."""
     return (
         "live" if sys.stdout.isatty() and os.environ.get("TERM") != "dumb" else "plain"
     )

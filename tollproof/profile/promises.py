@@ -36,6 +36,7 @@ from tollproof.profile.values import (
     refuse,
 )
 
+Milliseconds = Annotated[float, Field(gt=0, strict=True)]
 Per = Literal["key", "organisation", "address", "operation", "token"]
 Algorithm = Literal[
     "fixed_window",
@@ -218,6 +219,24 @@ class RateLimit(Policy):
     """Further limits that hold at the same time: burst and sustained."""
 
 
+class Load(Section):
+    """What holds under sustained load; judged by `tollproof load`."""
+
+    p50: Milliseconds | None = None
+    """Half of all good answers come within so many milliseconds of when they were due;
+    an answer is good below status 400."""
+    p95: Milliseconds | None = None
+    """95 of 100 good answers come within so many milliseconds."""
+    p99: Milliseconds | None = None
+    """99 of 100 good answers come within so many milliseconds."""
+    errors: Ratio | None = None
+    """Largest share of requests without an answer or with a 5xx."""
+    refused: Ratio | None = None
+    """Largest share of requests refused by the rate limit."""
+    per_second: Annotated[float, Field(gt=0, strict=True)] | None = None
+    """Least number of answers a second, on average."""
+
+
 class Keys(Section):
     """How API keys look."""
 
@@ -359,6 +378,8 @@ class Promises(Section):
     """What every response is held to unless switched off."""
     rate_limit: RateLimit | None = None
     """How often a caller may ask."""
+    load: Load | None = None
+    """What holds under sustained load."""
     keys: Keys | None = None
     """How API keys look."""
     rotation: Rotation | None = None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from tollproof.errors import UsageError
 from tollproof.reference.identity_faults import AUTHORIZATION, OAUTH, TENANCY, TOKENS
 from tollproof.reference.lifecycle_faults import ROTATION, SECRETS
-from tollproof.reference.limiter_faults import RATELIMIT
+from tollproof.reference.limiter_faults import LOAD, RATELIMIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +234,7 @@ FAULTS: tuple[Fault, ...] = tuple(
         ("authorization", AUTHORIZATION),
         ("tenancy", TENANCY),
         ("ratelimit", RATELIMIT),
+        ("load", LOAD),
         ("rotation", ROTATION),
         ("secrets", SECRETS),
     )

@@ -8,6 +8,20 @@ from __future__ import annotations
 
 Rows = tuple[tuple[str, ...], ...]
 
+#: Under sustained load, beyond the limit for a while; see `proving`.
+LOAD: Rows = (
+    ("throughput", "load-one-at-a-time", "requests are answered one after another"),
+    ("latency", "load-slows-down", "answers take two seconds once many come"),
+    ("errors", "load-fails-sometimes", "one request in fifty meets an error"),
+    (
+        "refused",
+        "load-limit-halved",
+        "half of the limit is admitted",
+        "algorithm=sliding_counter",
+    ),
+    ("over-admission", "load-counter-forgotten", "counters are dropped now and then"),
+    ("under-admission", "load-counted-twice", "each request is counted twice"),
+)
 RATELIMIT: Rows = (
     ("over-admission", "limiter-one-more", "one more than the limit is admitted"),
     ("over-admission", "limiter-gives-way", "after many refusals all is admitted"),

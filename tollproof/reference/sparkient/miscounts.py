@@ -8,6 +8,7 @@ answers are made.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,10 @@ from tollproof.reference.sparkient.messages import Call
 HESITATION = 0.003
 #: Refusals in a window after which a limiter gives way.
 PRESSURE = 60
+#: Seconds that a request holds all others up for, where they are answered in turn.
+SERIAL = 0.2
+#: Requests in a second that make a deployment slow, and how slow: seconds.
+MANY, SLOW = 20, 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +161,47 @@ class _Hesitates:
         return _window(one, allowed, used + allowed, started + one.window)
 
 
+@dataclass(slots=True)
+class _Forgets:
+    """Loses a counter every hundred requests, as a store that evicts keys does."""
+
+    seen: dict[str, int] = field(default_factory=dict)
+
+    def __call__(self, limiter: Limiter, one: Request) -> Decision:
+        number = self.seen.get(one.who.id, 0)
+        self.seen[one.who.id] = number + 1
+        return _hit(limiter, one, f"{one.who.id} {number // 100}")
+
+
+@dataclass(slots=True)
+class _OneByOne:
+    """Lets each request wait until the one before it is answered."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def __call__(self, limiter: Limiter, one: Request) -> Decision:
+        decision = _hit(limiter, one)
+        async with self.turn:
+            await asyncio.sleep(SERIAL)
+        return decision
+
+
+@dataclass(slots=True)
+class _SlowsDown:
+    """Takes its time once more than a few requests came within a second."""
+
+    lately: deque[float] = field(default_factory=deque)
+
+    async def __call__(self, limiter: Limiter, one: Request) -> Decision:
+        decision = _hit(limiter, one)
+        self.lately.append(one.now)
+        while self.lately and self.lately[0] < one.now - 1.0:
+            self.lately.popleft()
+        if len(self.lately) > MANY:
+            await asyncio.sleep(SLOW)
+        return decision
+
+
 def _window(one: Request, allowed: bool, used: int, ends: float) -> Decision:
     return Decision(
         allowed=allowed,
@@ -181,6 +227,11 @@ MISCOUNTS: dict[str, Callable[[], Count]] = {
     "limiter-gives-way": _Gives,
     "limiter-refusals-prolong": _Prolongs,
     "limiter-reads-then-writes": _Hesitates,
+    "load-one-at-a-time": _OneByOne,
+    "load-slows-down": _SlowsDown,
+    "load-limit-halved": lambda: _twice,
+    "load-counted-twice": lambda: _twice,
+    "load-counter-forgotten": _Forgets,
 }
 
 

@@ -254,6 +254,12 @@ exactly = true
 retry_after = "delay_seconds"
 ietf = "draft-10"
 
+[promises.load]
+p50 = 1000.0
+errors = 0.0
+refused = 0.5
+per_second = 10.0
+
 [promises.keys]
 format = "^sk_live_[A-Za-z0-9]{{42}}$"
 prefix = "sk_live_"

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 
 from tollproof.reference.limiters import Decision
 from tollproof.reference.sparkient.blemishes import Blemish
+from tollproof.reference.sparkient.errors import envelope
 from tollproof.reference.sparkient.messages import Answer, Call
 from tollproof.reference.sparkient.routes import Service
 
@@ -94,6 +95,14 @@ def _ietf_policy(service: Service, call: Call, answer: Answer) -> None:
         answer.fields["ratelimit-policy"] = policy
 
 
+def _fails_sometimes(service: Service, call: Call, answer: Answer) -> None:
+    """Spoil what one request in fifty, told by its place in the window, is answered."""
+    told = _usual(service, call)
+    if told and answer.status < 400 and told.remaining % 50 == 25:
+        failure = envelope(500, "Something went wrong on our side")
+        answer.status, answer.body = failure.status, failure.body
+
+
 def _refused_with_503(service: Service, call: Call, answer: Answer) -> None:
     if _usual(service, call) and answer.status == 429:
         answer.status = 503
@@ -111,6 +120,7 @@ UNTRUTHS: Mapping[str, Blemish] = {
     "ietf-reset-slides": _ietf_reset,
     "ietf-policy-wrong": _ietf_policy,
     "limiter-refuses-with-503": _refused_with_503,
+    "load-fails-sometimes": _fails_sometimes,
 }
 
 

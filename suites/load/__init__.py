@@ -1,0 +1,1 @@
+"""What holds under sustained load: throughput, latency, errors, the rate limit."""
