@@ -53,11 +53,14 @@ class Script:
     scenario: Scenario = field(default_factory=Scenario)
 
 
-def create(client: str = "a", **options: Option) -> Step:
-    """A client is made; where its platform is, is told unless `base_url` is given."""
-    options = {"base_url": "@platform", **options}
-    given = tuple((name, value) for name, value in options.items() if value != "")
-    return Step(verb="create", client=client, options=given)
+def create(options: Mapping[str, Option], client: str = "a") -> Step:
+    """A client is made; where its platform is, is told unless `base_url` is given.
+
+    An empty text takes an option out again.
+    """
+    every = {"base_url": "@platform", **options}
+    told = tuple((name, value) for name, value in every.items() if value != "")
+    return Step(verb="create", client=client, options=told)
 
 
 def call(client: str = "a") -> Step:

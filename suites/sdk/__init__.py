@@ -1,0 +1,1 @@
+"""Client SDKs: the library that holds the credentials keeps its promises."""
