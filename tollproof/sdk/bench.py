@@ -243,11 +243,12 @@ def filled(word: str, folder: Path) -> str:
 
 
 def _filled(value: Option, stand_ins: Mapping[str, str]) -> Option:
-    """Put in what a text begins with a stand-in for: `Bearer @token`."""
-    if not isinstance(value, str) or "@" not in value:
+    """Put in what a text ends in a stand-in for: `@key`, `Bearer @token`."""
+    if not isinstance(value, str):
         return value
-    before, _, name = value.partition("@")
-    return before + stand_ins[f"@{name}"]
+    before, at, name = value.rpartition("@")
+    known = stand_ins.get(at + name)
+    return value if known is None else before + known
 
 
 def _fields(step: Step, stand_ins: Mapping[str, str]) -> dict[str, object]:
