@@ -45,7 +45,7 @@ def test_a_comment_switches_nothing_off(comment: str) -> None:
         'api_key = os.environ["API_KEY"]',
         'secret = "settings.secret_name"',
         'label = "Password for the account"',
-        "tp_live_xxxxxxxxxxxxxxxx",
+        "sk_" + "live_xxxxxxxxxxxxxxxxxxxxxxxxxxxx",
         "192.0.2.7",
     ],
 )

@@ -215,7 +215,8 @@ def pace_for(target: Target, promise: Promised, keys: int, ways: int) -> Pace:
         keys: how many keys are watched; they share an allowance that is not per key.
         ways: at how many origins each is watched.
     """
-    awaited = promise.active + promise.revoked + 0.5
+    # A revocation that comes late is timed as closely as one that comes in time.
+    awaited = promise.active + promise.revoked + promise.stays + 0.5
     otherwise = BEFORE + 3.0 + promise.stays
     limit = target.profile.promises.rate_limit
     allowance = None
@@ -358,7 +359,7 @@ def _renew(target: Target, watcher: Watcher, making: _Making, patience: float) -
 
 def _retire(target: Target, making: _Making, promise: Promised) -> None:
     for track in (making.old_track, *making.elsewhere.values()):
-        track.expect(Answer.REFUSED, promise.revoked + 0.25)
+        track.expect(Answer.REFUSED, promise.revoked + promise.stays)
     done = lifecycle.revoke(target.deployment, making.old, target.check)
     making.revoked = Span(sent=done.asked, received=done.answered)
 

@@ -66,6 +66,8 @@ _PLACEHOLDER = re.compile(
     r"|null|true|false)$",
     re.IGNORECASE,
 )
+#: A character that is repeated like this fills the place of a secret in an example.
+_FILLED = re.compile(r"(.)\1{7}")
 _lock = threading.Lock()
 
 
@@ -81,7 +83,8 @@ def find_patterns(text: str, where: str) -> tuple[Finding, ...]:
         for number, line in enumerate(text.split("\n"), 1):
             for stretch in _stretches(line):
                 for plugin in plugins:
-                    if any(True for _ in plugin.analyze_string(stretch)):
+                    values = plugin.analyze_string(stretch)
+                    if any(not _FILLED.search(value) for value in values):
                         place = f"{where}:{number}"
                         found[Finding(where=place, kind=plugin.secret_type)] = None
             for name in _named(line):
