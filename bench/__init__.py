@@ -1,0 +1,1 @@
+"""Figures as ratios, each measured within one run on one machine."""
