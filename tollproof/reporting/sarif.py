@@ -265,7 +265,7 @@ def _links(spec: CheckSpec) -> list[str]:
 
 
 def _markdown(text: str) -> str:
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|&~-])", r"\\\1", clip(text, _TEXT))
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|&~:.@-])", r"\\\1", clip(text, _TEXT))
 
 
 def _is_web(url: str) -> bool:
