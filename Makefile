@@ -58,6 +58,9 @@ catalogue: $(STAMP) ## write the generated pages of docs/ and the published sche
 study: $(STAMP)   ## judge real verifiers and token endpoints (installs them in a cache)
 	TOLLPROOF_STUDY=1 $(BIN)/python -m pytest -q tests/real/identity
 
+study-sdk: $(STAMP) ## judge two releases of a real SDK and write the table of docs/
+	$(BIN)/python -m bench.sdk_study
+
 bench: $(STAMP)   ## figures as ratios: make bench, or make bench NAME=startup
 	$(BIN)/python -m bench $(NAME)
 

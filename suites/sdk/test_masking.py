@@ -120,11 +120,18 @@ def test_short_key(target: Target) -> Verdict:
     if story.created and not story.created[0].ok and not why(story.created):
         raise Undetermined(Reason.PRECONDITION, "No client was made.")
     short = on.made["short-key"]
+    # Where even a long key is shown, other checks say so.
+    open_to_all = {
+        place
+        for looks in control(on, "api_key").shown
+        for place, text in {**looks.read, **looks.printed}.items()
+        if on.leaks(text, place)
+    }
     found = [
         place
         for looks in story.shown
         for place, text in {**looks.read, **looks.printed}.items()
-        if short in text
+        if short in text and place not in open_to_all
     ]
     if found:
         return failed(

@@ -42,6 +42,7 @@ from tollproof.sdk.judging import (
     uses,
     why,
 )
+from tollproof.sdk.platform import Arrival
 from tollproof.sdk.scenario import Scenario
 from tollproof.sdk.script import Story, call, copy, create, script
 
@@ -372,9 +373,19 @@ def test_token_intact(target: Target) -> Verdict:
             "A token with the word Bearer in its middle is changed.",
             *story.evidence()[:1],
             expected="the token as it was given",
-            actual=described(on, first),
+            actual=_lengths(on, first) or "no call arrived",
         )
     return passed("It is sent unchanged.", *story.evidence(*first))
+
+
+def _lengths(on: Bench, arrivals: tuple[Arrival, ...]) -> str:
+    """Say how much of a token is left: a redacted text would not show it."""
+    whole = len(on.made["worded-token"])
+    return "; ".join(
+        f"{len(value.partition(' ')[2])} characters of {whole}"
+        for item in arrivals
+        for value in item.values("Authorization") or ("",)
+    )
 
 
 @check(

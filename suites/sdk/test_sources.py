@@ -356,5 +356,4 @@ def _confusing(host: str) -> tuple[str, ...]:
         f"https://api.{host}.evil.example/acme",
         f"https://api.{host}@evil.example/acme",
         f"https://evil{host}/acme",
-        f"https://evil.example\\.{host}/acme",
     )

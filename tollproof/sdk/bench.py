@@ -14,7 +14,7 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ from tollproof.redaction import Credential, Redactor
 from tollproof.sdk.driver import Driver, DriverFailed
 from tollproof.sdk.platform import Arrival, Platform
 from tollproof.sdk.protocol import Reply
+from tollproof.sdk.scenario import Scenario
 from tollproof.sdk.script import Option, Script, Step, Story
 from tollproof.target import Target
 
@@ -93,17 +94,23 @@ class Bench:
             return self.sdk.api_key.header, shown
         return "Authorization", f"Bearer {value}"
 
+    def platform(
+        self, scenario: Scenario, stormed: Callable[[], None] = lambda: None
+    ) -> Platform:
+        """Return a platform that knows the credentials of the run."""
+        return Platform(
+            scenario,
+            token_path=self.sdk.oauth.token_path if self.sdk.oauth else "/oauth/token",
+            known=tuple(self._known()),
+            granted=self._register,
+            stormed=stormed,
+        )
+
     # -- playing ---------------------------------------------------------------------
 
     def _play(self, script: Script) -> Story:
         ending: list[Driver] = []
-        platform = Platform(
-            script.scenario,
-            token_path=self.sdk.oauth.token_path if self.sdk.oauth else "/oauth/token",
-            known=tuple(self._known()),
-            granted=self._register,
-            stormed=lambda: _end(ending),
-        )
+        platform = self.platform(script.scenario, lambda: _end(ending))
         with (
             tempfile.TemporaryDirectory(
                 prefix="tollproof-sdk-", ignore_cleanup_errors=True
@@ -121,31 +128,48 @@ class Bench:
                 patience=self.sdk.patience,
             )
             ending.append(driver)
-            replies: list[Reply] = []
+            performed: list[tuple[Step, Reply]] = []
+            sdk = ""
             try:
                 with driver:
                     sdk = driver.ask("hello").sdk
-                    for step in script.steps:
-                        if step.verb is None:
-                            time.sleep(step.seconds)
-                        else:
-                            fields = _fields(step, stand_ins)
-                            replies.append(driver.ask(step.verb, **fields))
+                    self._perform(script, driver, stand_ins, performed)
                     driver.ask("quit")
             except DriverFailed as failure:
                 if not platform.storm:
                     raise self._undetermined(failure) from None
-                sdk = ""
         arrivals = platform.arrivals
         return Story(
             script=script,
-            replies=tuple(replies),
+            performed=tuple(step for step, _ in performed),
+            replies=tuple(reply for _, reply in performed),
             arrivals=arrivals,
             output=driver.output(),
             storm=platform.storm,
             sdk=self.redactor.redact(sdk),
-            exchanges={item.number: self._record(item, platform) for item in arrivals},
+            exchanges={item.number: self.record(item, platform) for item in arrivals},
         )
+
+    def _perform(
+        self,
+        script: Script,
+        driver: Driver,
+        stand_ins: Mapping[str, str],
+        performed: list[tuple[Step, Reply]],
+    ) -> None:
+        """Ask the driver step by step; nothing is asked of a client not made."""
+        made: set[str] = set()
+        for step in script.steps:
+            if step.verb is None:
+                time.sleep(step.seconds)
+                continue
+            needed = {"create": "", "copy": step.source}.get(step.verb, step.client)
+            if needed and needed not in made:
+                continue
+            reply = driver.ask(step.verb, **_fields(step, stand_ins))
+            performed.append((step, reply))
+            if step.verb in ("create", "copy") and reply.ok:
+                made.add(step.client)
 
     def _command(self) -> tuple[str, ...]:
         return tuple(
@@ -183,7 +207,7 @@ class Bench:
             Credential(label="the access token", value=token, kind="token")
         )
 
-    def _record(self, arrival: Arrival, platform: Platform) -> Exchange:
+    def record(self, arrival: Arrival, platform: Platform) -> Exchange:
         """Keep an arrival as an exchange of the run, redacted."""
         redact = self.redactor.redact
         origin = platform.url if arrival.place == "platform" else platform.elsewhere

@@ -259,7 +259,7 @@ class Platform:
         if answer.body:
             headers.append(("Content-Type", "application/json"))
         if answer.redirect:
-            headers.append(("Location", f"{self.elsewhere}{request.target}"))
+            headers.append(("Location", f"{self.elsewhere}/moved"))
         if answer.retry_after is not None:
             form, seconds = answer.retry_after
             headers.append(("Retry-After", _retry_after(form, seconds)))

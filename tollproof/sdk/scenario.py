@@ -22,7 +22,7 @@ class Answer:
     Attributes:
         delay: seconds before it is sent.
         reset: no answer at all: the connection is reset (RFC 9293, 3.5.2).
-        redirect: `Location` names the same target on another host.
+        redirect: `Location` names another host.
         revokes: the access token of the request is worth nothing from now on.
         retry_after: a `Retry-After` that many seconds ahead, in that form.
     """

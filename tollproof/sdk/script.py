@@ -111,7 +111,9 @@ class Story:
     """What came of a script.
 
     Attributes:
-        replies: one for each step but waits; fewer when the platform ended a storm.
+        performed: the steps that were asked of the driver. Those of a client that
+            was never made are left out, and those after a storm.
+        replies: one for each of them.
         arrivals: all requests, in order.
         output: what the driver printed beside replies, not redacted.
         storm: there were more requests than the scenario allows.
@@ -120,6 +122,7 @@ class Story:
     """
 
     script: Script
+    performed: tuple[Step, ...]
     replies: tuple[Reply, ...]
     arrivals: tuple[Arrival, ...]
     output: str = field(repr=False)
@@ -182,9 +185,8 @@ class Story:
         )
 
     def _replies(self, *verbs: Verb) -> tuple[Reply, ...]:
-        asked = [step for step in self.script.steps if step.verb is not None]
         return tuple(
             reply
-            for step, reply in zip(asked, self.replies, strict=False)
+            for step, reply in zip(self.performed, self.replies, strict=True)
             if step.verb in verbs
         )

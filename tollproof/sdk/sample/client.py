@@ -342,7 +342,7 @@ class Client:
         endless = (status == 429 and "sdk-429-endless" in faults) or (
             status == 503 and "sdk-503-endless" in faults
         )
-        most = ENDLESS if endless else self._retries
+        most = ENDLESS if endless and self._retries else self._retries
         return status in (0, 429, 503) and attempts < most
 
     def _pause(self, response: Response, attempts: int) -> float:

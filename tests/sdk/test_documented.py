@@ -1,0 +1,31 @@
+"""The driver of the how-to page is complete: it is run as it stands there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.sdk.playing import opened, profile_of, verdict
+from tollproof.model import Outcome
+from tollproof.sdk import sample
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "write-a-driver.md"
+
+
+@pytest.mark.parametrize("check", ["sdk.api-key", "sdk.printed", "sdk.read-back"])
+def test_the_documented_driver_works(tmp_path: Path, check: str) -> None:
+    source = re.search(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert source
+    assert len(source[1].strip().splitlines()) <= 45
+    library = Path(sample.__path__[0]) / "client.py"
+    (tmp_path / "acme.py").write_text(library.read_text("utf-8"), "utf-8")
+    (tmp_path / "driver.py").write_text(source[1], "utf-8")
+    more = "masked = '^[*]{4}.{0,4}$'"
+    profile = profile_of(
+        tmp_path / "p.toml", "{python}", "{profile}/driver.py", more=more
+    )
+    with opened(profile) as target:
+        found = verdict(target, check)
+    assert found.outcome is Outcome.PASSED, found.summary

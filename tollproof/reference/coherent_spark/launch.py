@@ -1,0 +1,177 @@
+"""The platform, started and ended inside this process, with fresh credentials.
+
+Knows sockets, a thread and the folder that its secrets are in. Must not know what is
+answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+import shutil
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tollproof.errors import UsageError
+from tollproof.reference.algorithms import ALGORITHMS, USUAL
+from tollproof.reference.coherent_spark.app import Caller, Callers, Spark
+from tollproof.reference.coherent_spark.profile import profile_text
+from tollproof.reference.limiter_stores import MemoryStates
+from tollproof.reference.server import Listener, bind, run
+from tollproof.reference.sparkient.oauth import LOOPHOLES, Rules, TokenEndpoint
+from tollproof.reference.sparkient.protocol import protocol
+from tollproof.reference.sparkient.seed import write_secret
+
+#: Name of a fault, the check that notices it, what is wrong.
+FAULTS: tuple[tuple[str, str, str], ...] = (
+    (
+        "spark-versions-open",
+        "authentication.missing",
+        "the versions of a service are shown to anybody",
+    ),
+    (
+        "spark-revoked-accepted",
+        "authentication.revoked-key",
+        "a revoked key is let in",
+    ),
+    (
+        "spark-key-in-query",
+        "authentication.credential-location",
+        "a key in the query is let in",
+    ),
+    (
+        "spark-challenge-missing",
+        "authentication.challenge",
+        "401 comes without WWW-Authenticate",
+    ),
+    (
+        "spark-forbidden-granted",
+        "authorization.refused",
+        "the configuration is shown to keys that may not read it",
+    ),
+    (
+        "spark-retry-after-missing",
+        "headers.retry-after-present",
+        "429 comes without Retry-After",
+    ),
+    ("spark-version-told", "headers.no-server-version", "Server names a version"),
+)
+NAMES = frozenset({name for name, *_ in FAULTS} | set(LOOPHOLES))
+LIFE = 300.0
+PATIENCE = 30.0
+
+#: The fixed credentials: who, how they are let in.
+CAST: tuple[Caller, ...] = (
+    Caller(name="key", kind="key"),
+    Caller(name="narrow", kind="key", may_configure=False),
+    Caller(name="revoked", kind="key", live=False),
+    Caller(name="tiny", kind="key", limit=5),
+    Caller(name="token", kind="token"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A platform that is running.
+
+    Attributes:
+        folder: where its secrets are; gone when it ends.
+        made: the secrets, by caller; `svc` is the client's.
+    """
+
+    base_url: str
+    folder: Path
+    made: dict[str, str] = field(repr=False)
+    profile_text: str = field(repr=False)
+
+    def write_profile(self, path: Path) -> Path:
+        """Write a profile with every promise that it keeps."""
+        path.write_text(self.profile_text, encoding="utf-8")
+        return path
+
+
+@contextlib.contextmanager
+def serving(
+    *,
+    faults: Collection[str] = (),
+    limit: int = 600,
+    window: float = 60.0,
+    port: int = 0,
+    host: str = "127.0.0.1",
+) -> Iterator[Running]:
+    """Run the platform for the length of a `with` block.
+
+    Raises:
+        UsageError: a fault is not known.
+    """
+    if strange := sorted(set(faults) - NAMES):
+        raise UsageError(f"there is no fault {strange[0]!r}")
+    with contextlib.ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="coherent-spark-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        (bound,) = bind(host, port, 1)
+        stack.callback(bound.close)
+        base_url = f"http://{host}:{bound.getsockname()[1]}"
+        callers = Callers()
+        made = {one.name: f"spark{secrets.token_hex(16)}" for one in CAST}
+        for one in CAST:
+            callers.add(made[one.name], one)
+            write_secret(folder / f"{one.name}.secret", made[one.name])
+        rules = Rules()
+        for name in sorted(set(faults) & LOOPHOLES.keys()):
+            rules = replace(rules, **LOOPHOLES[name])  # type: ignore[arg-type]
+        connection = sqlite3.connect(
+            ":memory:", check_same_thread=False, isolation_level=None
+        )
+        stack.callback(connection.close)
+        endpoint = TokenEndpoint(
+            connection=connection, pepper=secrets.token_bytes(32), rules=rules
+        )
+        pair = endpoint.register("svc", "acme", "admin", LIFE)
+        document = dict(zip(("clientId", "clientSecret"), pair, strict=True))
+        write_secret(folder / "client-credentials.json", json.dumps(document))
+        app = Spark(
+            callers=callers,
+            endpoint=endpoint,
+            limiter=MemoryStates(ALGORITHMS[USUAL]),
+            limit=limit,
+            window=window,
+            faults=frozenset(faults),
+        )
+        listener = Listener(app=app, socket=bound, protocol=protocol(app.finish))
+        stack.enter_context(_thread(listener))
+        yield Running(
+            base_url=base_url,
+            folder=folder,
+            made={**made, "svc": pair[1]},
+            profile_text=profile_text(base_url, folder, CAST, limit, window),
+        )
+
+
+@contextlib.contextmanager
+def _thread(listener: Listener) -> Iterator[None]:
+    started = threading.Event()
+    held: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def main() -> None:
+        leaving = asyncio.Event()
+        held.append((asyncio.get_running_loop(), leaving))
+        await run([listener], leaving, started.set)
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
+    thread.start()
+    if not started.wait(PATIENCE):
+        raise UsageError("the platform did not start")
+    try:
+        yield
+    finally:
+        for loop, leaving in held:
+            with contextlib.suppress(RuntimeError):  # it has left by itself
+                loop.call_soon_threadsafe(leaving.set)
+        thread.join(PATIENCE)
