@@ -49,8 +49,14 @@ from tollproof.target import Target
 KEYS = 4
 #: Fields that must not give a request an allowance of its own.
 _FIELDS: tuple[tuple[str, Headers], ...] = (
-    ("forwarded-for", (("X-Forwarded-For", "203.0.113.7"),)),
-    ("real-ip", (("X-Real-IP", "203.0.113.8"), ("Forwarded", "for=203.0.113.9"))),
+    (
+        "forwarded",
+        (
+            ("X-Forwarded-For", "203.0.113.7"),
+            ("X-Real-IP", "203.0.113.8"),
+            ("Forwarded", "for=203.0.113.9"),
+        ),
+    ),
     ("other-agent", (("User-Agent", "Mozilla/5.0"), ("Accept-Language", "xx"))),
 )
 

@@ -23,7 +23,7 @@ from tollproof.load.arrivals import duration as duration_of
 from tollproof.load.collecting import LoadOutcome
 from tollproof.load.job import LoadJob, Sustained
 from tollproof.load.runner import Cluster, Progress, run
-from tollproof.load.summary import Moment, Summary, summarise
+from tollproof.load.summary import Breach, Moment, Summary, summarise
 from tollproof.load.throughout import Throughout, watch
 from tollproof.model import Reason, from_json, to_json
 from tollproof.profile.model import Profile
@@ -37,8 +37,6 @@ CHANNEL = "TOLLPROOF_LOAD"
 SHARE = 0.8
 #: … and without a promise, so many requests a second.
 MODEST = 50.0
-#: Past this share of the time in which the harness stood still, a wait may be its own.
-STALLED = 0.1
 #: Keys that share the load.
 KEYS = 16
 
@@ -134,10 +132,21 @@ class Sustenance:
     stalled: float = 0.0
     reaches: bool = True
 
-    @property
-    def is_blurred(self) -> bool:
-        """Whether the harness itself may have made answers look late."""
-        return self.stalled > STALLED * self.summary.seconds
+    def is_certain(self, breach: Breach) -> bool:
+        """Whether a figure of time or rate is broken even without our own stalls.
+
+        While the harness stands still nothing is sent or seen. Stalls may crowd where
+        they hurt, so twice their share of the time is taken off, and the longest.
+        """
+        threshold, actual = breach.threshold, breach.actual
+        if actual is None:
+            return False
+        share = 2 * self.stalled / max(self.summary.seconds, 1e-9)
+        kept = max(0.0, 1.0 - share)
+        longest = self.outcome.longest_stall / 1e6
+        if threshold.most is not None:
+            return actual * kept - longest > threshold.most
+        return threshold.least is not None and actual < threshold.least * kept
 
     @property
     def figures(self) -> Mapping[str, Any]:

@@ -52,7 +52,7 @@ def _judge(
         )
     broken = breaches(found.summary, thresholds, refusals=found.refusals)
     known = [one for one in broken if one.actual is not None]
-    if known and timed and found.is_blurred:
+    if timed and known and not any(found.is_certain(one) for one in known):
         return inconclusive(
             Reason.NOISE,
             f"The harness itself stood still for {found.stalled:.1f} of "
@@ -138,6 +138,8 @@ def test_throughput(target: Target) -> Verdict:
 )
 def test_latency(target: Target) -> Verdict:
     """Percentiles of good answers; refusals are quick and would flatter them."""
+    if _is_behind(target):
+        return _behind("latency")
     promised = target.profile.promises.load
     bounds = {name: getattr(promised, name, None) for name in ("p50", "p95", "p99")}
     return _judge(

@@ -16,6 +16,7 @@ from tollproof.model import Tier
 from tollproof.opening import Options, open_deployment
 from tollproof.plan import Selection, cases
 from tollproof.profile.load import load_profile
+from tollproof.quota import plan_measurement
 from tollproof.reporting.text import one_line
 from tollproof.running import suite_folders
 
@@ -54,7 +55,35 @@ def doctor(profile: Path, base_url: str | None, tier: str, offline: bool) -> int
     with deployment.client:
         healthy = offline or _preflight(deployment)
         _plan(deployment, Tier(tier))
+        if Tier(tier) is Tier.AUDIT:
+            _measurement(deployment)
     return Exit.PASSED if healthy else Exit.UNDETERMINED
+
+
+def _measurement(deployment: Deployment) -> None:
+    """Say what measuring the rate limit will take, where one is promised."""
+    if deployment.profile.promises.rate_limit is None:
+        return
+    try:
+        planned = plan_measurement(deployment)
+    except Undetermined as undetermined:
+        click.echo(
+            f"\nRate limit: cannot be measured: {one_line(undetermined.sentence)}"
+        )
+        return
+    policy, budget = planned.promise.tightest, deployment.profile.consent.budget
+    click.echo(
+        f"\nMeasuring the rate limit of {policy.text} takes about "
+        f"{planned.schedule.requests} requests (at most {planned.requests}) and "
+        f"{planned.seconds:.0f} s, {planned.seconds / policy.window:.2f} windows, with "
+        f"{len(planned.schedule.keys)} keys asking for {planned.operation.label}"
+    )
+    for text in planned.schedule.untested:
+        click.echo(f"  not shown: {one_line(text)}")
+    if planned.requests > budget.audit_requests:
+        click.echo(
+            f"  over budget: consent.budget.audit_requests is {budget.audit_requests}"
+        )
 
 
 def _preflight(deployment: Deployment) -> bool:

@@ -10,8 +10,8 @@ questions wait for one another. `W` is the window, `N` what a rested key may sen
   before and N just after. Fixed windows against sliding ones, the burst at the edge.
 - `recovery`: N and a surplus at 0.01 W; N/4 at 0.3 W; silence; N and a surplus at
   1.33 W. Buckets refill, and what was silent for a window is admitted in full.
-- `paced`: 0.95 N per W for 1.2 W. Nothing is refused below the limit, nor on account of
-  the other keys.
+- `paced`: 0.95 N per W for 1.12 W. Nothing is refused below the limit, nor on account
+  of the other keys.
 
 Each fill starts with a synchronised burst and ends with one across the limit, so that
 every fill is a trial for races from empty and at the edge. Must not know how requests
@@ -274,8 +274,8 @@ class _Draft:
             Phase(name="paced", key=key, purpose="no refusal below the limit")
         )
         policy = self.promise.tightest
-        seconds = 1.2 * self.window
-        count = max(2, int(0.95 * policy.limit * 1.2))
+        seconds = 1.12 * self.window
+        count = max(2, int(0.95 * policy.limit * 1.12))
         self.add(key, "paced", at, count, seconds=seconds, connections=8)
 
     def trial(self, key: str, at: float) -> None:

@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 
 from tollproof.ratelimit.admission import (
     certain_peak,
+    possible,
     possible_peak,
     windows_explain,
 )
@@ -23,7 +24,7 @@ from tollproof.ratelimit.finding import (
 )
 from tollproof.ratelimit.infer import Inference
 from tollproof.ratelimit.models import BUCKET, COUNTER, COUNTER_REJECTED
-from tollproof.ratelimit.promise import RateLimitPromise
+from tollproof.ratelimit.promise import Policy, RateLimitPromise
 from tollproof.ratelimit.view import ADMITTED, REFUSED, Lane, View
 
 #: Limiters that let single requests in while they are shut.
@@ -54,9 +55,13 @@ def isolation(view: View, promise: RateLimitPromise) -> Finding:
         and possible_peak(*lane.admitted, policy.window).count < policy.limit
     ]
     most = possible_peak(sent, received, policy.window).count
-    # A window's edge may fall among the fills, so one allowance may be spent twice.
     cap = int(policy.limit * (1 + promise.tolerance)) + len(lanes)
-    if starved and windows_explain(sent, received, limit=cap, length=policy.window):
+    # A window's edge may fall among the fills, so one allowance may be spent twice:
+    # then a key must have been refused that had spent next to nothing itself.
+    edged = any(_untouched(lane, policy) for lane in starved) and windows_explain(
+        sent, received, limit=cap, length=policy.window
+    )
+    if starved and (edged or most <= cap):
         return failed(
             aspect,
             f"{len(lanes)} keys together were admitted at most {most} times within "
@@ -83,6 +88,16 @@ def isolation(view: View, promise: RateLimitPromise) -> Finding:
                         **figures,
                     )
     return inconclusive(aspect, "no key was admitted while another was shut", **figures)
+
+
+def _untouched(lane: Lane, policy: Policy) -> bool:
+    """Whether a key was refused with less than a tenth of the limit spent."""
+    first = lane.rows(REFUSED, plain=True)[:1]
+    return any(
+        possible(*lane.countable, lane.sent[row] - policy.window, lane.received[row])
+        < policy.limit / 10
+        for row in first
+    )
 
 
 def _shut(lane: Lane) -> list[tuple[float, float]]:

@@ -315,5 +315,5 @@ writes = true
 load = true
 key_lifecycle = true
 # One worker answers no more in time on a small machine.
-budget = {{ per_second = 1000.0 }}
+budget = {{ per_second = 2000.0 }}
 """
