@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Hashable, Mapping
+import time
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 from urllib.parse import urlsplit
@@ -50,6 +51,9 @@ class Deployment:
         say: tells the reader how far a long measurement is.
         cleanup: what undoes each thing that the run has created; each returns a
             sentence when it could not, else an empty text.
+        used: name of an identity → when a request with it was last answered, in
+            monotonic seconds.
+        opened: when the run began; before that, others may have used the same keys.
     """
 
     profile: Profile
@@ -67,6 +71,8 @@ class Deployment:
     production_consent: bool = False
     say: Callable[[str], None] = field(default=lambda _: None, repr=False)
     cleanup: dict[str, Callable[[], str]] = field(default_factory=dict, repr=False)
+    used: dict[str, float] = field(default_factory=dict, repr=False)
+    opened: float = field(default_factory=time.monotonic, repr=False)
     _once: Once = field(default_factory=lambda: Once(), repr=False)
 
     @property
@@ -149,6 +155,15 @@ class Deployment:
             _, undo = self.cleanup.popitem()
             left.append(undo())
         return tuple(sentence for sentence in left if sentence)
+
+    def touch(self, *names: str) -> None:
+        """Note that identities were just used by something other than our client."""
+        self.used.update(dict.fromkeys(names, time.monotonic()))
+
+    def rested(self, names: Iterable[str], seconds: float) -> float:
+        """Return how many seconds are left until all of them were idle for so long."""
+        last = max((self.used.get(name, self.opened) for name in names), default=0.0)
+        return max(0.0, last + seconds - time.monotonic())
 
     # -- asked once ------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ probe, so that a bad profile never sends a request.
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +66,11 @@ def open_deployment(
     secrets = resolve_all(profile, environ)
     redactor, clock = Redactor(), TargetClock()
 
+    used: dict[str, float] = {}
+
     def observe(exchange: Exchange) -> None:
         clock.observe(exchange)
+        used[exchange.identity] = time.monotonic()
         record(exchange)
 
     settings = client_settings(profile, options)
@@ -94,6 +98,7 @@ def open_deployment(
         anchors=api.anchors,
         production_consent=options.production_consent,
         say=options.say,
+        used=used,
     )
     adopt(deployment)
     return deployment

@@ -4,8 +4,8 @@ Knows pytest's public hooks and nothing of what is checked. Inert unless a profi
 given with `--tollproof-profile`. The state of a run lives in `config.stash`; pytest's
 hooks are the only event bus.
 
-With pytest-xdist the workers probe, and the controller, when all of them are done,
-runs the checks that judge every exchange of the run, over all journals.
+With pytest-xdist the workers probe. When all of them are done, the controller runs what
+must have the target to itself, and then what judges every exchange, over all journals.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Generator, Sequence
+from enum import IntEnum
 from fnmatch import fnmatchcase
 from functools import partial
 from itertools import chain
@@ -31,6 +32,7 @@ from tollproof.evaluate import evaluate, verdict_of
 from tollproof.judgement import Exit, exit_code
 from tollproof.model import (
     CheckSpec,
+    Impact,
     Outcome,
     Reason,
     Result,
@@ -278,20 +280,33 @@ def pytest_collection_modifyitems(
         session.write_plan()
     gone = set(left_out)
     if _worker_id(config):
-        gone |= {item for item in ours if _is_passive(item)}
+        gone |= {item for item in ours if _turn(item) > Turn.ANY}
     if _is_controller(config):
-        gone |= {item for item in items if item not in ours or not _is_passive(item)}
-    items[:] = sorted((item for item in items if item not in gone), key=_order)
+        gone |= {item for item in items if _turn(item) <= Turn.ANY}
+    items[:] = sorted((item for item in items if item not in gone), key=_turn)
 
 
-def _order(item: pytest.Item) -> int:
-    """Preflight first: it explains; what judges the whole run last."""
+class Turn(IntEnum):
+    """When an item runs; past ANY, no other process sends anything any more."""
+
+    FIRST = 0
+    ANY = 1
+    UNDISTURBED = 2
+    LAST = 3
+
+
+def _turn(item: pytest.Item) -> Turn:
     if CASE not in item.stash:
-        return 1
+        return Turn.ANY
     spec, _ = item.stash[CASE]
+    if spec.suite == "preflight":
+        return Turn.FIRST  # it explains what fails later
     # What is kept of a run, in logs and stores, is looked at when all of it was sent.
-    last = _is_passive(item) or spec.suite == "secrets"
-    return 0 if spec.suite == "preflight" else 2 if last else 1
+    if _is_passive(item) or spec.suite == "secrets":
+        return Turn.LAST
+    # What measures spends the allowance of keys, and counts what others send.
+    measures = spec.impact in (Impact.LOAD, Impact.LIFECYCLE)
+    return Turn.UNDISTURBED if measures else Turn.ANY
 
 
 def _is_passive(item: pytest.Item) -> bool:
@@ -493,8 +508,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     done = yield
     if state is None or not _is_controller(session.config):
         return done
-    # xdist's controller collects nothing; these checks need all of the journals, so
-    # they run here, after the last worker has written its last line.
+    # xdist's controller collects nothing; these checks need the target to themselves,
+    # or all of the journals, so they run here, after the last worker's last line.
+    state.deployment.touch(*state.deployment.identities)
     session.perform_collect()
     items = session.items
     for item, following in zip(items, [*items[1:], None], strict=False):

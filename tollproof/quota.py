@@ -7,6 +7,7 @@ load side and the result to the analysis. Must not judge: `tollproof.ratelimit` 
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +48,8 @@ from tollproof.target import Target
 
 #: Keys that are measured at the same time; more tell nothing new.
 KEYS = 4
+#: Windows after its last request in which a key is rested.
+RESTED = 1.05
 #: Fields that must not give a request an allowance of its own.
 _FIELDS: tuple[tuple[str, Headers], ...] = (
     (
@@ -242,6 +245,7 @@ def _measure(target: Target) -> Measurement:
     target.control(ordinary_operation(deployment))
     planned = plan_measurement(deployment)
     job = _job(target, planned)
+    _rest(deployment, planned)
     with tempfile.TemporaryDirectory(prefix="tollproof-load-") as folder:
         try:
             outcome = run(
@@ -251,6 +255,7 @@ def _measure(target: Target) -> Measurement:
             )
         except (UsageError, OSError) as error:
             raise Undetermined(Reason.BUDGET, f"{error}.") from error
+    deployment.touch(*(key.name for key in planned.keys))
     if not len(outcome.trace):
         why = outcome.fault or "nothing was observed"
         raise Undetermined(Reason.HARNESS, f"The load could not be run: {why}.")
@@ -270,6 +275,21 @@ def judge(
         fields if one.aspect is Aspect.IETF else one for one in measured.findings
     )
     return attribute(trace, promise, replace(measured, findings=findings))
+
+
+def _rest(deployment: Deployment, planned: Plan) -> None:
+    """Wait until nothing that other checks sent can count against the planned keys.
+
+    A window that began with a preflight is half over when the measurement begins, and
+    what is then let in at its end would look like too much.
+    """
+    seconds = RESTED * planned.promise.tightest.window
+    names = [key.name for key in planned.keys]
+    while left := deployment.rested(names, seconds):
+        deployment.say(
+            f"ratelimit: keys rest for {left:.0f} s before they are measured"
+        )
+        time.sleep(min(left, 5.0))
 
 
 def _announce(deployment: Deployment, planned: Plan) -> Callable[[Progress], object]:

@@ -298,6 +298,7 @@ def _measure(target: Target) -> Sustenance:
                 )
         except (UsageError, OSError) as error:
             raise Undetermined(Reason.BUDGET, f"{error}.") from error
+    deployment.touch(*job.credentials)
     if not summary.sent:
         why = outcome.fault or "nothing was sent"
         raise Undetermined(Reason.HARNESS, f"The load could not be made: {why}.")
