@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
+from tollproof.allowance import Ledger
 from tollproof.errors import Undetermined, UsageError
 from tollproof.model import (
     Exchange,
@@ -44,6 +45,8 @@ RECORDED_BODY = 16_384
 BREAKER_THRESHOLD = 3
 #: Seconds after which an unreachable target is tried again.
 BREAKER_PAUSE = 5.0
+#: Seconds of waiting for its turn that the reader is told of.
+LONG_WAIT = 2.0
 #: Methods that RFC 9110, 9.2.1 calls safe.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
@@ -90,6 +93,7 @@ class ClientSettings:
         per_second: probes started a second, 0 for no pacing.
         requests: the budget of probes, 0 for none.
         seconds: the budget of time for the whole run, 0 for none.
+        ledger: makes probes wait that would exceed their identity's rate limit.
     """
 
     origins: tuple[str, ...]
@@ -101,6 +105,7 @@ class ClientSettings:
     requests: int = 0
     seconds: float = 0.0
     run_id: str = ""
+    ledger: Ledger = field(default_factory=Ledger)
 
 
 @dataclass(slots=True)
@@ -117,6 +122,7 @@ class _Account:
     silent: int = 0
     last_failure: str = ""
     closed_until: float = 0.0
+    told_until: float = 0.0
 
 
 class Client:
@@ -144,6 +150,8 @@ class Client:
         #: Shown each answer as it arrived, with its probe and status, before anything
         #: of it is recorded: whatever creates a credential must be known to redact it.
         self.reveal: Callable[[Probe, int, bytes], None] | None = None
+        #: Told when a probe must wait long for its turn.
+        self.say: Callable[[str], None] = lambda _: None
         self._account = _Account()
         self._pool = ThreadPoolExecutor(max_workers=settings.concurrency)
         self._transport = DeadlineTransport(
@@ -197,7 +205,7 @@ class Client:
         origin = probe.origin or self.settings.origins[0]
         if origin not in self.settings.origins:
             raise ValueError(f"{origin} is not an origin of the deployment")
-        number = self._admit(undoing)
+        number = self._admit(probe.identity, undoing)
         at, started = now(), time.perf_counter()
         answer = self._exchange(probe, origin)
         seconds = round(time.perf_counter() - started, 6)
@@ -271,7 +279,7 @@ class Client:
 
     # -- budget, pacing, breaker -----------------------------------------------------
 
-    def _admit(self, undoing: bool) -> int:
+    def _admit(self, identity: str, undoing: bool) -> int:
         """Count a probe, wait for its turn, and return its number."""
         account, settings = self._account, self.settings
         with account.lock:
@@ -298,11 +306,19 @@ class Client:
                 )
             account.sent += 1
             number = account.sent
-            wait = 0.0
+            start = clock
             if settings.per_second:
                 start = max(clock, account.next_start)
                 account.next_start = start + 1 / settings.per_second
-                wait = start - clock
+            wait = settings.ledger.reserve(identity, start) - clock
+            tell = wait >= LONG_WAIT and clock >= account.told_until
+            if tell:
+                account.told_until = clock + wait
+        if tell:
+            self.say(
+                f"waiting {wait:.0f} s: the run has used what it may of the rate limit "
+                f"promised to {identity}"
+            )
         if wait > 0:
             time.sleep(wait)
         return number

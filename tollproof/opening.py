@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tollproof.allowance import Ledger, ledger_of
 from tollproof.client import Client, ClientSettings, origin_of
 from tollproof.deployment import Deployment, prefix_of
 from tollproof.documents import DOCUMENT_LIMIT, operation_lines, parse_document
@@ -75,6 +76,7 @@ def open_deployment(
 
     settings = client_settings(profile, options)
     client = Client(settings, redactor=redactor, record=observe, worker=options.worker)
+    client.say = options.say
     fetcher = Fetcher(
         settings.context, seconds=settings.limits.total, proxy=settings.proxy
     )
@@ -129,6 +131,8 @@ def client_settings(profile: Profile, options: Options) -> ClientSettings:
         requests=(budget.requests if gate else budget.audit_requests) // share,
         seconds=budget.seconds if gate else 0.0,
         run_id=options.run_id,
+        # A gate never waits for a window.
+        ledger=Ledger() if gate else ledger_of(profile, processes=share),
     )
 
 
