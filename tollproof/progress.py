@@ -97,7 +97,7 @@ class PlainProgress(Progress):
         suite = result.check.partition(".")[0]
         if suite != self._suite:
             self._flush()
-            self._suite, self._since = suite, time.monotonic()
+            self._suite = suite
         self._counts[result.verdict.outcome] += 1
         if result.verdict.outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE):
             word, _ = MARKS[result.verdict.outcome]
@@ -124,6 +124,8 @@ class PlainProgress(Progress):
             )
             self._write(f"{self._suite:<16} {tally}  ({seconds:.1f} s)")
             self._counts.clear()
+            # The next suite began here: its first result is already some of its work.
+            self._since = time.monotonic()
 
     def _write(self, line: str) -> None:
         # Whoever listened may have gone; that is no reason to stop judging.

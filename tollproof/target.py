@@ -68,7 +68,8 @@ class Target:
     def is_authenticated(self, exchange: Exchange) -> bool:
         """Whether the probe carried a credential that was accepted."""
         if exchange.identity.startswith(CREATED):
-            return exchange.status != 401
+            # It may have been revoked since, and 403 may be how that is answered.
+            return exchange.status not in (401, 403)
         identity = self.deployment.identities.get(exchange.identity)
         return identity is not None and identity.is_live and exchange.status != 401
 

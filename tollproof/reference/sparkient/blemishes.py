@@ -257,15 +257,25 @@ def _cacheable_token(service: Service, call: Call, answer: Answer) -> None:
         answer.fields["cache-control"] = "max-age=60"
 
 
+def _of_the_api(spoil: Blemish) -> Blemish:
+    """Spare the token endpoint, which keeps promises of its own."""
+
+    def spoiled(service: Service, call: Call, answer: Answer) -> None:
+        if call.path != TOKEN_PATH:
+            spoil(service, call, answer)
+
+    return spoiled
+
+
 _BLEMISHES: Mapping[str, Blemish] = {
     "oauth-cacheable": _cacheable_token,
     "auth-refused-with-403": _refused_with_403,
-    "challenge-missing": _no_challenge,
-    "challenge-malformed": _malformed_challenge,
-    "challenge-error-wrong": _wrong_challenge_error,
+    "challenge-missing": _of_the_api(_no_challenge),
+    "challenge-malformed": _of_the_api(_malformed_challenge),
+    "challenge-error-wrong": _of_the_api(_wrong_challenge_error),
     "refusal-tells-revoked": _tells_revoked,
     "envelope-html-404": _html_404,
-    "envelope-text-plain": _text_plain,
+    "envelope-text-plain": _of_the_api(_text_plain),
     "envelope-shape-404": _shape_404,
     "envelope-server-400": _server_400,
     "envelope-code-mismatch": _code_mismatch,
