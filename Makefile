@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OUTPUT ?= reports/out/audit
 
-.PHONY: audit gate test check format lint types layers catalogue schemas prove study bench clean help
+.PHONY: audit gate test check format lint types layers catalogue schemas prove study study-sdk study-ratelimit study-limiters bench clean help
 
 help:             ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -60,6 +60,13 @@ study: $(STAMP)   ## judge real verifiers and token endpoints (installs them in 
 
 study-sdk: $(STAMP) ## judge two releases of a real SDK and write the table of docs/
 	$(BIN)/python -m bench.sdk_study
+
+# COUNT="--count 3000 --seed 2" draws other audits.
+study-ratelimit: $(STAMP) ## simulate thousands of rate-limit audits and count the wrong verdicts
+	$(BIN)/python -m bench.ratelimit_study $(COUNT)
+
+study-limiters: $(STAMP) ## measure released rate limiters and write the table of docs/
+	$(BIN)/python -m bench.ratelimit_limiters
 
 bench: $(STAMP)   ## figures as ratios: make bench, or make bench NAME=startup
 	$(BIN)/python -m bench $(NAME)

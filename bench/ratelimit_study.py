@@ -4,7 +4,7 @@ Simulates audits of sound and broken deployments on a quiet, a distant and a noi
 network, judges each measurement, and prints wrong and open ones for each cell with
 95 % bounds. Exits 1 above the bars: no wrong verdict at all, and at most 5 % open.
 
-    python bench/ratelimit_study.py --count 3000 --seed 1
+    python -m bench.ratelimit_study --count 3000 --seed 1
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ import argparse
 import sys
 import time
 from collections import Counter
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.ratelimit.cells import CELLS, Setting, judge, measure
 from tests.ratelimit.simulated import NETWORKS

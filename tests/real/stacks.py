@@ -84,7 +84,7 @@ def accounts(**each: Mapping[str, Any]) -> str:
 def express(faults: Sequence[str] = (), **environ: str) -> Iterator[str]:
     """Run the Express deployment; gives its base URL."""
     node, npm = require("node"), require("npm")
-    _install(HERE / "express", npm)
+    install(HERE / "express", npm)
     keys = accounts(MAIN={}, REVOKED={"revoked": True}, TINY={"limit": 5})
     environment = {"KEYS": keys, "FAULTS": ",".join(faults), **environ}
     with _running(
@@ -131,7 +131,7 @@ def gate(profile: Path, prefix: str, base_url: str, output: Path) -> Judged:
     return Judged(code=done.returncode, run=read_run(output))
 
 
-def _install(folder: Path, npm: Path) -> None:
+def install(folder: Path, npm: Path) -> None:
     """Install what a lock file names, once, whoever else is about to."""
     lock = folder / "package-lock.json"
     installed = folder / "node_modules" / ".package-lock.json"

@@ -182,6 +182,9 @@ def cause_of(seen: View, policy: Policy, *, trickling: bool) -> Cause:
     rate = policy.limit / policy.window if trickling else 0.0
     if max((_rises(lane, policy.window, rate) for lane in seen), default=0) >= _RISES:
         return Cause.COUNTERS
+    turns = max((_alternations(lane, policy.window, rate) for lane in seen), default=0)
+    if turns >= _RISES:
+        return Cause.COUNTERS
     fills = [fill for lane in seen for fill in _fills(lane, policy.limit)]
     if len(fills) < 2:
         return Cause.LIMIT
@@ -221,6 +224,34 @@ def _rises(lane: Lane, window: float, rate: float) -> int:
             rises += 1
         before = sent, level
     return rises
+
+
+def _alternations(lane: Lane, window: float, rate: float) -> float:
+    """Count how often a key was let in after a refusal, and refused again after that.
+
+    Each was sent when the answer before it had been received, so one counter that is
+    right about requests that come one by one lets this happen at the edge of a window
+    and not otherwise; beside what trickles, which is taken off.
+    """
+    if not len(lane):
+        return 0
+    until = lane.sent[0] + _STRETCH * window
+    rows = [
+        row
+        for row, what in enumerate(lane.outcome)
+        if what != UNKNOWN and lane.variant[row] == "plain" and lane.sent[row] <= until
+    ]
+    rows.sort(key=lane.received.__getitem__)
+    turns = 0
+    wanted, begun, known = REFUSED, 0.0, -1.0
+    for row in rows:
+        if lane.outcome[row] != wanted or lane.sent[row] <= known:
+            continue
+        known = lane.received[row]
+        begun = begun or known
+        turns += wanted == ADMITTED
+        wanted = REFUSED if wanted == ADMITTED else ADMITTED
+    return turns - (rate and rate * (known - begun) + 1)
 
 
 def _level(lane: Lane, row: int, *, tells: bool) -> int | None:

@@ -6,6 +6,7 @@ header dialects. Must not judge anything.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -98,11 +99,17 @@ class Lane:
 
     @property
     def countable(self) -> tuple[list[float], list[float]]:
-        """As `admitted`, with all that may have counted: variants, unknown outcomes."""
+        """As `admitted`, with all that may have counted: variants, unknown outcomes.
+
+        What was never answered may have been decided long after it was given up: a
+        target that lags behind works off what waits, whoever still listens.
+        """
         rows = [row for row, what in enumerate(self.outcome) if what != REFUSED]
         return (
             [self.sent[row] for row in rows],
-            sorted(self.received[row] for row in rows),
+            sorted(
+                self.received[row] if self.status[row] else math.inf for row in rows
+            ),
         )
 
 
