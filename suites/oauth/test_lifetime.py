@@ -40,12 +40,19 @@ def _operation(at: Endpoint) -> Operation:
     return next(item for item in target.operations if item.label == seen.operation)
 
 
+#: What is asked of a token whose life is over.
+EXPIRED = "after its end"
+
+
 def _show(at: Endpoint, operation: Operation, asked: Asked, purpose: str) -> Exchange:
     return at.target.send(
         at.target.showing(
             operation,
             at.identity.showing(asked.token or ""),
-            who=at.identity.name,
+            # A token past its end proves nobody's identity.
+            who=f"{at.identity.name}, expired"
+            if purpose == EXPIRED
+            else at.identity.name,
             purpose=purpose,
         )
     )
@@ -151,7 +158,7 @@ def _waited(at: Endpoint, life: float) -> Verdict:
     still = _show(at, operation, asked, "just before its end")
     answered_in_time = clock() < before + life
     pause.wait(max(0.0, after + life + LATE - clock()))
-    late = _show(at, operation, asked, "after its end")
+    late = _show(at, operation, asked, EXPIRED)
     seen = (still, late, asked.exchange)
     if late.status < 300 or late.status == fresh.status:
         return failed(
