@@ -29,7 +29,8 @@ from tollproof.profile.promises import Policy as DeclaredPolicy
 from tollproof.ratelimit.attribution import attribute, owner_of
 from tollproof.ratelimit.draft import judge_fields
 from tollproof.ratelimit.finding import Aspect, Finding
-from tollproof.ratelimit.measure import Measurement, analyse
+from tollproof.ratelimit.guards import Guard, refuses_all
+from tollproof.ratelimit.measure import Measurement, analyse, withhold
 from tollproof.ratelimit.observation import Trace
 from tollproof.ratelimit.planning import plan
 from tollproof.ratelimit.promise import (
@@ -87,6 +88,11 @@ class Plan:
     def requests(self) -> int:
         """The most requests it sends."""
         return self.schedule.most_requests
+
+    @property
+    def rest(self) -> float:
+        """Seconds that the keys must have been idle before."""
+        return RESTED * self.promise.tightest.window
 
 
 def promise_of(profile: Profile) -> RateLimitPromise:
@@ -262,7 +268,40 @@ def _measure(target: Target) -> Measurement:
     untested = (*planned.schedule.untested, *(() if outcome.complete else (
         f"everything: the load did not come to its end ({outcome.fault})",
     )))  # fmt: skip
-    return judge(outcome.trace, planned.promise, untested=untested)
+    measured = judge(outcome.trace, planned.promise, untested=untested)
+    return withhold(measured, refuses_everybody(target, planned))
+
+
+def refuses_everybody(target: Target, planned: Plan) -> Guard | None:
+    """Ask for a caller that was left out of the load, after it.
+
+    Who is refused without having asked for anything is not refused by a limit. A
+    counter that is shared with the measured keys has had its window when asked again.
+    """
+    operation, window = planned.operation, planned.promise.tightest.window
+    spared = next(
+        (
+            identity
+            for identity in target.deployment.callers(operation)
+            if identity not in planned.keys
+        ),
+        None,
+    )
+    if spared is None:
+        return None
+    usual = target.control(operation).status
+    probe = target.probe(operation, spared)
+    for pause in (0.0, RESTED * window):
+        time.sleep(pause)
+        answer = target.attempt(probe)
+        if answer.response is not None and answer.status in {200, usual}:
+            return None
+    status = answer.status if answer.response else "nothing"
+    return refuses_all(
+        f"{spared.name}, which took no part in the load, is answered {status} after "
+        f"it, and again {RESTED * window:.0f} s later: the target has come to refuse "
+        "everybody"
+    )
 
 
 def judge(
@@ -283,9 +322,8 @@ def _rest(deployment: Deployment, planned: Plan) -> None:
     A window that began with a preflight is half over when the measurement begins, and
     what is then let in at its end would look like too much.
     """
-    seconds = RESTED * planned.promise.tightest.window
     names = [key.name for key in planned.keys]
-    while left := deployment.rested(names, seconds):
+    while left := deployment.rested(names, planned.rest):
         deployment.say(
             f"ratelimit: keys rest for {left:.0f} s before they are measured"
         )

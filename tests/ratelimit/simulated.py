@@ -258,6 +258,10 @@ class Deployment:
         headers: whether rate headers are sent at all.
         errors: share of requests answered with 500 before the limiter.
         refusal: status of a refusal.
+        mishap: what happens `since` so many seconds into the run: it `dies`, is
+            `unavailable` (503), `forbids` (403), `refuses` (as beyond the limit),
+            answers 3 s late (`slow`), `restarts` with empty counters, or its clock
+            `jumps` ahead by 17 s.
     """
 
     make: Make
@@ -277,6 +281,8 @@ class Deployment:
     errors: float = 0.0
     refusal: int = 429
     foreign: float = 0.0  # requests per second on each key by somebody else
+    mishap: str = ""
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,6 +325,11 @@ def _round(how: str, value: float) -> int:
     return math.ceil(value)
 
 
+_STATUSES = {"unavailable": 503, "forbids": 403, "refuses": 429}
+#: Seconds by which a clock jumps.
+_JUMP = 17.0
+
+
 class _Run:
     def __init__(
         self,
@@ -345,6 +356,7 @@ class _Run:
         self.connections = 0
         self.pool: dict[tuple[str, int], int] = {}
         self.dates: dict[int, bytes] = {}
+        self.restarted = False
 
     def go(self) -> Trace:
         end = self.schedule.seconds + 2.0
@@ -409,7 +421,13 @@ class _Run:
     ) -> None:
         deployment, rng = self.deployment, self.rng
         values: tuple[bytes | None, ...] = (None,) * 8
-        if deployment.errors and rng.random() < deployment.errors:
+        mishap = deployment.mishap if at >= deployment.since else ""
+        if mishap == "restarts" and not self.restarted:
+            self.restarted = True
+            self.limiters.clear()
+        if mishap in _STATUSES:
+            status = _STATUSES[mishap]
+        elif deployment.errors and rng.random() < deployment.errors:
             status = 500
         else:
             worker = connection % deployment.workers
@@ -423,10 +441,14 @@ class _Run:
                     last += 1 / deployment.foreign
                     limiter.ask(last)
                 self.foreign[bucket] = last
-            decision = limiter.ask(at)
+            ahead = _JUMP if mishap == "jumps" else 0.0
+            decision = limiter.ask(at + ahead)
+            decision.reset -= ahead
             status = 200 if decision.admitted else deployment.refusal
-            values = self.headers(decision, at)
-        received = at + back
+            values = self.headers(decision, at, ahead)
+        received = at + back + (3.0 if mishap == "slow" else 0.0)
+        if mishap == "dies":
+            status, received, values = 0, sent + 5.0, (None,) * 8
         if self.network.loss and rng.random() < self.network.loss:
             status, received, values = 0, sent + 5.0, (None,) * 8
         trace = self.trace
@@ -495,9 +517,11 @@ class _Run:
             wait = seconds_until_reset(text[2], form, date=text[4], wall=wall)
         return None if wait is None else received + wait
 
-    def headers(self, decision: Decision, at: float) -> tuple[bytes | None, ...]:
+    def headers(
+        self, decision: Decision, at: float, ahead: float
+    ) -> tuple[bytes | None, ...]:
         deployment = self.deployment
-        clock = self.origin + at + deployment.offset
+        clock = self.origin + at + deployment.offset + ahead
         second = math.floor(clock)
         if deployment.cached_date:
             started = self.origin + deployment.offset

@@ -33,6 +33,10 @@ _ALONE = frozenset(
     )
 )
 _ALL = frozenset(Aspect)
+#: Seconds that a Date may lag behind the clock it is taken from.
+CACHED = 2.0
+#: Seconds that a target's clock must be put by to be a step.
+STEP = 2.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,7 @@ def guards(view: View, promise: RateLimitPromise) -> tuple[Guard, ...]:
         _late(view, window),
         _gaps(view, window),
         _stepped(view),
+        _target_stepped(view),
         _foreign(lanes, promise),
         _cached(lanes),
         _queueing(lanes, promise),
@@ -78,6 +83,16 @@ def apply(finding: Finding, found: Sequence[Guard]) -> Finding:
         if passes or fails:
             return withheld(finding, guard.why)
     return finding
+
+
+def refuses_all(why: str) -> Guard:
+    """A target that has come to refuse everybody, whatever they have spent."""
+    return Guard(
+        name="refuses everybody",
+        why=why,
+        passes=_ALL,
+        fails=_ALL - {Aspect.OVER_ADMISSION},
+    )
 
 
 def _nothing(lanes: Sequence[Lane]) -> Guard | None:
@@ -184,6 +199,56 @@ def _stepped(view: View) -> Guard | None:
         passes=frozenset((Aspect.RESET,)),
         fails=frozenset((Aspect.RESET,)),
     )
+
+
+def _target_stepped(view: View) -> Guard | None:
+    """Whether the target's clock stands otherwise from some moment of the run on.
+
+    A Date that is cached lags a second or two and comes back; clocks of several
+    replicas take turns. A step divides the run in two parts, each of one mind.
+    """
+    base = view.unix(0.0)
+    rows = sorted(
+        (lane.received[row], told.date - base, lane.sent[row])
+        for lane in view
+        for row, told in enumerate(lane.told)
+        if told.date is not None and not told.aged and lane.outcome[row] != UNKNOWN
+    )
+    before = _common(rows)
+    after = _common(rows[::-1])
+    if before.count == len(rows) or before.count + after.count < len(rows):
+        return None
+    step = max(after.low - before.high, before.low - after.high)
+    if step <= STEP:
+        return None
+    way = "ahead" if after.low > before.low else "back"
+    return Guard(
+        name="target clock step",
+        why=f"the target's clock was put {way}"
+        f" by {step:.1f} s or more, {rows[before.count][0]:.1f} s into the run",
+        passes=_ALL - {Aspect.STATUS, Aspect.LIMIT},
+        fails=_ALL - {Aspect.STATUS, Aspect.LIMIT},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What the first so many answers have in common: bounds of the clock's offset."""
+
+    count: int
+    low: float
+    high: float
+
+
+def _common(rows: Sequence[tuple[float, float, float]]) -> _Common:
+    low, high = -float("inf"), float("inf")
+    for count, (received, date, sent) in enumerate(rows):
+        narrow = max(low, date - received), min(high, date + 1.0 - sent)
+        # What a cached Date is behind is no contradiction.
+        if narrow[0] > narrow[1] + CACHED:
+            return _Common(count, low, high)
+        low, high = narrow
+    return _Common(len(rows), low, high)
 
 
 def _foreign(lanes: Sequence[Lane], promise: RateLimitPromise) -> Guard | None:

@@ -7,7 +7,7 @@ every part of the package. Must not know how the observations were made.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tollproof.model import to_json
@@ -107,3 +107,11 @@ def analyse(
         untested=tuple(untested),
         charts=charts(seen, promise),
     )
+
+
+def withhold(measured: Measurement, guard: Guard | None) -> Measurement:
+    """Return a measurement without what one more guard forbids."""
+    if guard is None:
+        return measured
+    found = tuple(apply(one, (guard,)) for one in measured.findings)
+    return replace(measured, findings=found, guards=(*measured.guards, guard))

@@ -1,0 +1,138 @@
+"""A sound deployment that meets with a mishap is not accused of anything."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.ratelimit.cells import CELLS, Setting, schedule_of
+from tests.ratelimit.simulated import LAN, Deployment, run
+from tollproof.model import Outcome
+from tollproof.ratelimit.admitting import under_admission
+from tollproof.ratelimit.finding import Aspect
+from tollproof.ratelimit.guards import refuses_all
+from tollproof.ratelimit.infer import infer
+from tollproof.ratelimit.measure import Measurement, analyse, withhold
+from tollproof.ratelimit.observation import Trace
+from tollproof.ratelimit.view import view
+
+SETTING = Setting(60, 60.0, 4)
+BY_NAME = {cell.name: cell for cell in CELLS}
+SOUND = ("fixed-clock", "fixed-first", "log", "counter", "bucket")
+
+
+def after(mishap: str, name: str, since: float) -> Measurement:
+    cell = BY_NAME[name]
+    promise, schedule = schedule_of(cell, SETTING)
+    deployment = Deployment(
+        make=cell.make, n=SETTING.limit, w=SETTING.window, mishap=mishap, since=since
+    )
+    return analyse(run(schedule, promise, deployment, LAN, 1), promise)
+
+
+def failed(measurement: Measurement) -> set[Aspect]:
+    return {one.aspect for one in measurement.findings if one.outcome is Outcome.FAILED}
+
+
+@pytest.mark.parametrize("since", [3.0, 40.0])
+@pytest.mark.parametrize("name", SOUND)
+@pytest.mark.parametrize(
+    ("mishap", "guard"),
+    [
+        ("dies", "unknown outcomes"),
+        ("unavailable", "unknown outcomes"),
+        ("forbids", "unsuccessful"),
+        ("jumps", "target clock step"),
+    ],
+)
+def test_a_mishap_is_named_and_nothing_else(
+    mishap: str, guard: str, name: str, since: float
+) -> None:
+    measurement = after(mishap, name, since)
+    assert [one.name for one in measurement.guards] == [guard]
+    assert failed(measurement) == set()
+    over = measurement[Aspect.OVER_ADMISSION]
+    assert over.outcome is Outcome.INCONCLUSIVE
+    assert over.sentence.startswith(measurement.guards[0].why)
+    assert "What was still seen:" in over.sentence
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_answers_that_come_late_widen_what_is_possible(name: str) -> None:
+    assert failed(after("slow", name, 20.0)) == set()
+
+
+def test_the_step_of_a_clock_is_measured() -> None:
+    (guard,) = after("jumps", "fixed-first", 40.0).guards
+    told = re.search(r"ahead by ([\d.]+) s or more, ([\d.]+) s into", guard.why)
+    assert told, guard.why
+    # 17 s, less the second that Date leaves open; seen by the next answer after 40 s.
+    assert 15.9 < float(told[1]) <= 17.05
+    assert 40.0 <= float(told[2]) < 42.0
+
+
+@pytest.mark.parametrize(
+    "name", ["fixed-first, cached Date", "fixed-clock, clock 7.3 s ahead"]
+)
+@pytest.mark.parametrize("seed", range(8))
+def test_no_step_is_seen_where_there_is_none(name: str, seed: int) -> None:
+    cell = BY_NAME[name]
+    promise, schedule = schedule_of(cell, SETTING)
+    deployment = cell.change(
+        Deployment(make=cell.make, n=SETTING.limit, w=SETTING.window)
+    )
+    trace = run(schedule, promise, deployment, LAN, seed)
+    assert analyse(trace, promise).guards == ()
+
+
+def test_who_refuses_everybody_is_not_judged_by_its_limit() -> None:
+    measurement = after("refuses", "fixed-first", 40.0)
+    assert failed(measurement)
+    judged = withhold(measurement, refuses_all("everybody is refused"))
+    assert failed(judged) == set()
+    assert judged[Aspect.RECOVERY].outcome is Outcome.INCONCLUSIVE
+    assert judged[Aspect.RECOVERY].sentence.startswith("everybody is refused. What")
+    assert withhold(measurement, None) is measurement
+
+
+def test_a_proof_of_too_many_stays() -> None:
+    cell = BY_NAME["no limit"]
+    promise, schedule = schedule_of(cell, SETTING)
+    deployment = Deployment(
+        make=cell.make, n=60, w=60.0, mishap="unavailable", since=30.0
+    )
+    measured = analyse(run(schedule, promise, deployment, LAN, 1), promise)
+    assert Aspect.OVER_ADMISSION in failed(
+        withhold(measured, refuses_all("everybody is refused"))
+    )
+
+
+def test_what_was_given_up_may_still_be_decided() -> None:
+    """A target that lags works off what waits, whoever still listens."""
+    promise, _ = schedule_of(BY_NAME["fixed-first"], Setting(5, 6.0, 1))
+    trace = Trace(host="x")
+    trace.anchors.append((0, 1_790_000_000.0))
+    second = 1_000_000_000
+
+    def asked(at: int, received: int, status: int) -> None:
+        trace.append(
+            key=trace.label("k"),
+            phase=trace.label("cap"),
+            operation=trace.label("GET /"),
+            variant=trace.label("plain"),
+            worker=trace.label("w"),
+            shot=0,
+            sent=at * second,
+            received=received * second,
+            status=status,
+            headers=trace.header_set((None,) * 8),
+            connection=1,
+        )
+
+    for _ in range(5):
+        asked(1, 3, 0)  # given up after two seconds
+    asked(20, 21, 429)
+    seen = view(trace, promise)
+    found = under_admission(seen, promise, infer(tuple(seen), promise.tightest))
+    assert found.outcome is Outcome.PASSED
