@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from bench import overhead, scaling, startup
+from bench import load, overhead, ratelimit, scaling, startup
 from bench.figures import Row
 
 FIGURES: Mapping[str, Callable[[], Iterator[Row]]] = {
@@ -16,6 +16,10 @@ FIGURES: Mapping[str, Callable[[], Iterator[Row]]] = {
     "overhead": overhead.measure,
     "scaling": scaling.measure,
     "memory": scaling.measure_memory,
+    "ratelimit-plan": ratelimit.measure_plan,
+    "ratelimit-proof": ratelimit.measure_proof,
+    "ratelimit-analysis": ratelimit.measure_analysis,
+    "load": load.measure,
 }
 
 

@@ -48,7 +48,7 @@ class Line:
     @property
     def wrong(self) -> list[str]:
         """The checks whose verdict is not what is known."""
-        return sorted(self.judged.failed.keys() ^ self.limiter.broken)
+        return sorted(self.limiter.misjudged(self.judged.failed.keys()))
 
     @property
     def open(self) -> list[str]:
@@ -57,7 +57,7 @@ class Line:
             item.check
             for item in self.judged.run.results
             if item.verdict.outcome is Outcome.INCONCLUSIVE
-            and (not self.limiter.broken or item.verdict.reason != "precondition")
+            and (not self.judged.failed or item.verdict.reason != "precondition")
         )
 
     def result(self, check: str) -> Result:

@@ -265,7 +265,10 @@ def under_admission(
 def _unjustified(lane: Lane, promise: RateLimitPromise) -> tuple[float, int] | None:
     """Return (when, how many counted) of the least justified refusal, or None."""
     rows = lane.rows(REFUSED, plain=True)
-    sent, received = lane.countable
+    counts = promise.counting.rejected is True
+    sent, received = lane.asked if counts else lane.countable
+    # A sliding counter that counted more than the limit is full for longer.
+    doubles = counts and promise.algorithm in (None, Algorithm.SLIDING_COUNTER)
     starts = [lane.sent[row] for row in rows]
     ends = [lane.received[row] for row in rows]
     left: set[float] | None = None
@@ -275,8 +278,15 @@ def _unjustified(lane: Lane, promise: RateLimitPromise) -> tuple[float, int] | N
         if promise.algorithm in _BUCKETED and policy.burst:
             limit = min(limit, policy.burst)
         slack = int(limit * promise.tolerance)
+        length = policy.window * (2 if doubles else 1)
         found = unjustified_refusals(
-            sent, received, starts, ends, limit=limit - slack, length=policy.window
+            # A refusal that counts itself does not justify itself.
+            sent,
+            received,
+            starts,
+            ends,
+            limit=limit - slack + counts,
+            length=length,
         )
         least.update({one.at: one.counted for one in found})
         moments = {one.at for one in found}

@@ -23,7 +23,7 @@ from tollproof.ratelimit.models import (
     TTL,
     UNLIMITED,
 )
-from tollproof.ratelimit.promise import RateLimitPromise
+from tollproof.ratelimit.promise import Algorithm, RateLimitPromise
 from tollproof.ratelimit.view import ADMITTED, REFUSED, Lane, View
 
 #: A window is measured to this share of its length.
@@ -142,9 +142,14 @@ def _stuck(view: View, promise: RateLimitPromise) -> tuple[Lane, int, float] | N
     """Find a refusal with nothing admitted in all windows that could still count.
 
     A sliding counter looks back up to two windows, so two is what is asked for, unless
-    nothing at all was sent for a window either.
+    nothing at all was sent for a window either. Where it is promised that refused
+    requests count, only silence frees a key; and a sliding counter that has counted
+    more than the limit is then full for up to two windows.
     """
     window = promise.tightest.window
+    counts = promise.counting.rejected is True
+    doubles = counts and promise.algorithm in (None, Algorithm.SLIDING_COUNTER)
+    silence = (2 if doubles else 1) * 1.01 * window
     worst: tuple[Lane, int, float] | None = None
     for lane in view:
         admitted = asked = -float("inf")
@@ -153,9 +158,9 @@ def _stuck(view: View, promise: RateLimitPromise) -> tuple[Lane, int, float] | N
             if outcome == REFUSED:
                 idle = sent - admitted
                 silent = sent - asked
-                late = idle > 2 * window or (
+                late = (idle > 2 * window and not counts) or (
                     idle > 1.02 * window
-                    and silent > 1.01 * window
+                    and silent > silence
                     and lane.variant[row] == "plain"
                 )
                 if late and admitted > 0 and (worst is None or idle > worst[2]):

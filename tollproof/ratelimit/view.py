@@ -7,7 +7,7 @@ header dialects. Must not judge anything.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -104,7 +104,17 @@ class Lane:
         What was never answered may have been decided long after it was given up: a
         target that lags behind works off what waits, whoever still listens.
         """
-        rows = [row for row, what in enumerate(self.outcome) if what != REFUSED]
+        return self._times(
+            row for row, what in enumerate(self.outcome) if what != REFUSED
+        )
+
+    @property
+    def asked(self) -> tuple[list[float], list[float]]:
+        """As `countable`, with the refused ones too, where those count."""
+        return self._times(range(len(self)))
+
+    def _times(self, rows: Iterable[int]) -> tuple[list[float], list[float]]:
+        rows = tuple(rows)
         return (
             [self.sent[row] for row in rows],
             sorted(

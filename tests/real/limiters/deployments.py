@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,7 @@ class Limiter:
         said: the promise in words.
         start: runs it in a folder; gives its base URL.
         broken: the checks that must fail, and no others.
-        why: what is broken, in words.
+        either: of these one must fail too: each names the fault.
         quick: whether every run of the tests measures it.
     """
 
@@ -58,8 +58,15 @@ class Limiter:
     said: str
     start: Callable[[Path], Any]
     broken: frozenset[str] = frozenset()
-    why: str = ""
+    either: frozenset[str] = frozenset()
     quick: bool = False
+
+    def misjudged(self, failed: Set[str]) -> set[str]:
+        """Return the checks whose verdict is not what is known."""
+        wrong = set((failed - self.either) ^ self.broken)
+        if self.either and not failed & self.either:
+            wrong |= self.either
+        return wrong
 
 
 @contextmanager

@@ -115,7 +115,8 @@ LIMITERS = (
         promise='algorithm = "sliding_counter"\ncounts.rejected = false\n',
         said="http_req_rate over the window; refused requests do not count",
         start=haproxy,
-        broken=frozenset(("ratelimit.counting",)),
+        # A client that goes on asking stays shut: that is seen, and why, as a rule.
+        either=frozenset(("ratelimit.counting", "ratelimit.recovery")),
         quick=True,
     ),
     Limiter(
