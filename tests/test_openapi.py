@@ -268,6 +268,17 @@ def test_what_nobody_wrote_is_generated_and_said_to_be_uncertain() -> None:
     assert found.example(only(found), {}) == example
 
 
+def test_a_generated_text_is_not_blank_where_it_need_not_be() -> None:
+    title = {"type": "string"}
+    schema = {"type": "object", "required": ["title"], "properties": {"title": title}}
+    found = read({"/a": {"post": taking(schema)}})
+    assert json.loads(found.example(only(found), {}).body)["title"].strip()
+
+    title["maxLength"] = 0  # type: ignore[assignment]
+    found = read({"/a": {"post": taking(schema)}})
+    assert json.loads(found.example(only(found), {}).body)["title"] == ""
+
+
 def test_an_optional_parameter_is_left_out() -> None:
     optional = {**parameter("q"), "required": False}
     found = read({"/a": {"get": responding(parameters=[optional])}})
@@ -349,6 +360,17 @@ def test_invalid_bodies_are_invalid_and_the_same_for_the_same_seed(
             jsonschema.validate(json.loads(body), resolvable)
     again = read(paths, version=version, components=components)
     assert again.invalid_bodies(only(again), run_seed=7, count=4) == bodies
+
+
+def test_no_body_is_invalid_by_what_only_the_server_sets() -> None:
+    """A server that ignores such a member does nothing wrong."""
+    members = {"id": {"type": "integer", "readOnly": True}, "title": {"type": "string"}}
+    schema = {"type": "object", "required": ["title"], "properties": members}
+    found = read({"/a": {"post": taking(schema)}})
+    bodies = found.invalid_bodies(only(found), run_seed=3, count=12)
+    assert bodies
+    for body in map(json.loads, bodies):
+        assert not (isinstance(body, dict) and isinstance(body.get("title"), str))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tollproof.experiment import Reading, about, leaves, telling
+from tollproof.experiment import Reading, about, identifiers, leaves, telling
 from tollproof.model import Exchange, Request, Response
 from tollproof.tenancy import given_away, other_id, unlike
 
@@ -43,6 +43,26 @@ def test_the_smallest_object_that_names_an_id_is_found() -> None:
     assert about(document, ["zz"]) is None
     assert about(document, []) == document
     assert about([1, "a1"], ["a1"]) == "a1"
+
+
+@pytest.mark.parametrize(
+    ("document", "is_id"),
+    [
+        ({"id": 2}, True),
+        ({"items": [{"order_id": "2"}]}, True),
+        ({"ids": [1, 2]}, True),
+        ({"orderId": 2}, True),
+        ({"uuid": "2"}, True),
+        ({"2": {}}, True),
+        ({"count": 2}, False),
+        ({"paid": 2}, False),
+        ({"valid": "2"}, False),
+        ({"id": 2.0}, False),
+        ([2], False),
+    ],
+)
+def test_an_id_stands_where_ids_stand(document: object, is_id: bool) -> None:
+    assert ("2" in set(identifiers(document))) is is_id
 
 
 JSON = st.recursive(

@@ -8,6 +8,7 @@ redacted as ever, are kept. Must not know with which status a refusal should com
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -22,6 +23,10 @@ from tollproof.target import Target
 
 #: Reading operations that are asked for an effect.
 WITNESSES = 5
+#: Names of members that hold ids: id, ids, decisionId, order_id, uuid, pk, slug, ref …
+_ID_NAME = re.compile(
+    r"(?:^|[_-])(?:uu?id|id|guid)s?$|I[dD]s?$|^(?:pk|slug|ref|key|number)s?$"
+)
 #: A text shorter than this stands in too many places to tell whose it is.
 TELLING = 6
 
@@ -95,6 +100,23 @@ def leaves(document: object) -> Iterator[str]:
         for item in document:
             yield from leaves(item)
     elif isinstance(document, str | int | float) and not isinstance(document, bool):
+        yield str(document)
+
+
+def identifiers(document: object, name: str = "") -> Iterator[str]:
+    """Yield what a JSON document holds in members named as ids are, and their keys.
+
+    Args:
+        name: of the member that the document is.
+    """
+    if isinstance(document, dict):
+        yield from document
+        for key, item in document.items():
+            yield from identifiers(item, key)
+    elif isinstance(document, list):
+        for item in document:
+            yield from identifiers(item, name)
+    elif not isinstance(document, bool | float) and _ID_NAME.search(name):
         yield str(document)
 
 

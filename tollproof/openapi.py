@@ -74,7 +74,7 @@ class Document:
                 headers[name] = case.headers.get(name, "x") if case else "x"
             if not body_certain and case is not None:
                 media_type = case.media_type or media_type
-                body = _encoded(case.body, media_type)
+                body = _encoded(_spoken(case.body, handle), media_type)
         lines = tuple((name, str(value)) for name, value in headers.items())
         if body:
             lines += (("Content-Type", media_type),)
@@ -109,7 +109,11 @@ class Document:
         strategy = handle.as_strategy(generation_mode=GenerationMode.NEGATIVE)
         for case in _draw(strategy, run_seed, count * 3):
             encoded = _encoded(case.body)
-            if encoded and _is_json_object(encoded) and not _fits(alternative, encoded):
+            if not encoded or not _is_json_object(encoded):
+                continue
+            # A server may ignore what only it can set, wrong or right.
+            judged = _writable(json.loads(encoded), alternative.validation_schema)
+            if not alternative.is_valid(judged):
                 found.setdefault(encoded)
             if len(found) == count:
                 break
@@ -347,8 +351,33 @@ def _is_json_object(body: bytes) -> bool:
     return True
 
 
-def _fits(alternative: Any, body: bytes) -> bool:
-    return bool(alternative.is_valid(json.loads(body)))
+def _writable(value: Any, schema: Any) -> Any:
+    """Return a body without the members that only the server sets.
+
+    Schemathesis writes `readOnly` members of a request as `not: {}`.
+    """
+    members = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(value, dict) or not isinstance(members, dict):
+        return value
+    return {
+        name: _writable(item, members.get(name))
+        for name, item in value.items()
+        if members.get(name) != {"not": {}}
+    }
+
+
+def _spoken(value: Any, handle: Any) -> Any:
+    """Return a generated body with a word for each empty text, where that may stand.
+
+    Many documents forget to say that a text must not be blank.
+    """
+    if not isinstance(value, dict) or "" not in value.values():
+        return value
+    spoken = {name: "text" if item == "" else item for name, item in value.items()}
+    with contextlib.suppress(*_broken()):
+        if any(body.is_valid(spoken) for body in handle.body):
+            return spoken
+    return value
 
 
 def _first(strategy: SearchStrategy[Any]) -> Any:

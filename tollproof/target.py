@@ -89,15 +89,16 @@ class Target:
         )
 
     def is_exempt(self, exchange: Exchange) -> bool:
-        """Whether the HTTP server itself answered, and nothing is promised of that.
+        """Whether the HTTP server itself answered, and nothing is promised of that."""
+        return not self.profile.promises.before_routing and _before_routing(exchange)
 
-        Such answers come before any route is chosen, to requests no HTTP library sends.
-        """
-        return (
-            not self.profile.promises.before_routing
-            and exchange.request.raw
-            and exchange.status in BEFORE_ROUTING
-        )
+    def whose(self, exchange: Exchange) -> str:
+        """Say, for a sentence, that the HTTP server itself answered, if it may have."""
+        if _before_routing(exchange):
+            return (
+                " (to a request that no route gets to see; see promises.before_routing)"
+            )
+        return ""
 
     # -- making probes ---------------------------------------------------------------
 
@@ -187,8 +188,9 @@ class Target:
             if 200 <= item.status < 300:
                 raise Undetermined(
                     Reason.PRECONDITION,
-                    f"{item.purpose or item.identity} was let in, so there is no "
-                    "refusal to judge; see the checks of who may enter.",
+                    "A request was let in that should be refused "
+                    f"({item.purpose or item.identity}), so there is no refusal to "
+                    "judge; see the checks of who may enter.",
                     item.id,
                 )
 
@@ -208,6 +210,18 @@ class Target:
             if control.status >= 300 and item.status == control.status
         ]
         return tuple(success), tuple(doubtful)
+
+
+def _before_routing(exchange: Exchange) -> bool:
+    """Whether an answer comes before any route is chosen.
+
+    That is what servers and proxies do with what is no HTTP, and, on their own, with
+    the method TRACE and an encoded NUL.
+    """
+    request = exchange.request
+    if request.method in ("TRACE", "CONNECT") and exchange.status == 405:
+        return True
+    return exchange.status in BEFORE_ROUTING and (request.raw or "%00" in request.url)
 
 
 def _hung_up(exchange: Exchange) -> bool:

@@ -36,9 +36,15 @@ NAMES = (
     "organization",
     "organisation",
     "org_id",
+    "org",
     "tenant_id",
     "tenant",
     "account_id",
+    "organizationId",
+    "organisationId",
+    "orgId",
+    "tenantId",
+    "accountId",
 )
 #: Header fields that differ from one answer to the next, whatever is asked.
 _FLEETING = frozenset(

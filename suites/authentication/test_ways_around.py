@@ -43,7 +43,10 @@ def test_credential_location(target: Target, operation: Operation) -> Verdict:
     bare = target.probe(operation)
     value = identity.mechanism.credential().value
     bare = replace(bare, identity=f"{identity.name}, elsewhere")
-    names = ("api_key", "apikey", "key", "token", "access_token", "authorization")
+    field = identity.mechanism.header  # servers that look for it by name look there too
+    common = ("api_key", "apikey", "key", "token", "access_token", "authorization")
+    names = dict.fromkeys((*common, field, field.lower()))
+    cookies = dict.fromkeys(("api_key", "token", "session", "access_token", field))
     joint = "&" if "?" in bare.target else "?"
     probes = [
         replace(
@@ -59,17 +62,17 @@ def test_credential_location(target: Target, operation: Operation) -> Verdict:
             headers=(*bare.headers, ("Cookie", f"{name}={value}")),
             purpose=f"in a cookie named {name}",
         )
-        for name in ("api_key", "token", "session", "access_token")
+        for name in cookies
     ]
     own = identity.mechanism.header.lower()
     probes += [
         replace(
             bare,
-            headers=(*bare.headers, (field, value)),
-            purpose=f"in the field {field}",
+            headers=(*bare.headers, (name, value)),
+            purpose=f"in the field {name}",
         )
-        for field in ("X-API-Key", "Api-Key", "X-Auth-Token", "Proxy-Authorization")
-        if field.lower() != own
+        for name in ("X-API-Key", "Api-Key", "X-Auth-Token", "Proxy-Authorization")
+        if name.lower() != own
     ]
     probes += _in_body(bare, operation, value)
     return not_let_in(target, operation, probes, "with the credential in another place")
@@ -129,6 +132,13 @@ def test_every_method(target: Target, path_operation: Operation) -> Verdict:
     return not_let_in(target, path_operation, probes, "without a credential")
 
 
+def _open_paths(target: Target) -> list[str]:
+    """Return the paths of public operations that have one of their own."""
+    paths = (target.probe(item).target for item in target.operations if item.public)
+    bare = (path.partition("?")[0] for path in paths)
+    return [path for path in dict.fromkeys(bare) if path.strip("/")]
+
+
 @check(
     id="authentication.path-spelling",
     title="No spelling of a path lets a caller in without a credential",
@@ -168,6 +178,15 @@ def test_path_spelling(target: Target, operation: Operation) -> Verdict:
         replace(bare, target=spelling + mark + query, purpose=what)
         for what, spelling in spellings.items()
         if spelling != path
+    ]
+    # A guard that looks for open paths anywhere in the URL finds them in the query too.
+    probes += [
+        replace(
+            bare,
+            target=f"{bare.target}{'&' if mark else '?'}tollproof={shown}",
+            purpose=f"{shown}, which is open, in the query",
+        )
+        for shown in _open_paths(target)[:2]
     ]
     absolute = f"{target.profile.target.base_url.rstrip('/')}{bare.target}"
     probes.append(

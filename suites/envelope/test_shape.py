@@ -42,9 +42,16 @@ def _error(target: Target, exchange: Exchange) -> Response | None:
         return None
     if exchange.request.method == "HEAD" or response.truncated:
         return None
-    if target.is_exempt(exchange):
+    if target.is_exempt(exchange) or _is_preflight(exchange):
         return None
     return response
+
+
+def _is_preflight(exchange: Exchange) -> bool:
+    """Whether a browser asked for leave: nobody is ever shown that answer's body."""
+    names = {name.lower() for name, _ in exchange.request.headers}
+    is_options = exchange.request.method == "OPTIONS"
+    return is_options and "access-control-request-method" in names
 
 
 def _promise(target: Target) -> Errors:
@@ -65,13 +72,6 @@ def _document(response: Response) -> Any:
         return json.loads(response.body)
     except (ValueError, RecursionError):
         return MISSING
-
-
-def _whose(exchange: Exchange) -> str:
-    """Say that a request was one which servers refuse before a route is chosen."""
-    if not exchange.request.raw:
-        return ""
-    return " (to a request that no route gets to see; see promises.before_routing)"
 
 
 def _is_json(kind: str) -> bool:
@@ -95,7 +95,7 @@ def test_content_type(target: Target, exchange: Exchange) -> Verdict:
     found = _media_type(response)
     if found != wanted:
         return failed(
-            f"an error of another content type{_whose(exchange)}",
+            f"an error of another content type{target.whose(exchange)}",
             expected=wanted,
             actual=f"{response.status} as {found or 'nothing'}: {response.body[:80]}",
         )

@@ -104,7 +104,7 @@ def test_nosniff(target: Target, exchange: Exchange) -> Verdict:
     value = response.header("X-Content-Type-Options")
     if (value or "").strip().lower() != "nosniff":
         return failed(
-            "a body whose type may be guessed",
+            f"a body whose type may be guessed{target.whose(exchange)}",
             expected="X-Content-Type-Options: nosniff",
             actual=f"X-Content-Type-Options: {value}" if value else "no such field",
         )

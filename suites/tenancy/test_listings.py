@@ -26,18 +26,36 @@ from tollproof import (
     passed,
 )
 from tollproof.access import Cell
-from tollproof.experiment import Reading, aimed, leaves, read, telling
+from tollproof.experiment import (
+    TELLING,
+    Reading,
+    aimed,
+    identifiers,
+    leaves,
+    read,
+    telling,
+)
 from tollproof.identity import Identity
 from tollproof.tenancy import NAMES, listing_operations, overrides, owned, owner_of
 
 
 def _named(reading: Reading, ids: Iterable[str]) -> list[str]:
-    found = set(leaves(reading.document()))
-    return sorted(found & set(ids))
+    """Return which of the ids an answer names.
+
+    A short one, as 2, is also a count or a price: it must stand where ids stand.
+    """
+    document = reading.document()
+    everywhere = set(leaves(document))
+    as_ids = set(identifiers(document))
+    return sorted(
+        text for text in ids if text in (everywhere if len(text) >= TELLING else as_ids)
+    )
 
 
 def _alone(target: Target, cell: Cell) -> tuple[Reading, Reading, frozenset[str]]:
     """Return the owner's answer, the stranger's, and the texts the owner's alone has.
+
+    Those are its texts of some length and, however short, the ids the profile names.
 
     Raises:
         Undetermined: one of them is not answered with a success.
@@ -47,7 +65,9 @@ def _alone(target: Target, cell: Cell) -> tuple[Reading, Reading, frozenset[str]
         identity=cell.identity, operation=cell.operation, owner=cell.identity
     )
     own = owned(target, mirrored)
-    return control, own, telling(control.document()) - telling(own.document())
+    alone = telling(control.document()) - telling(own.document())
+    named = set(_named(control, owner_of(cell).owns.values()))
+    return control, own, alone | (named - set(identifiers(own.document())))
 
 
 @check(
@@ -144,7 +164,8 @@ def _nothing_of(
             control.exchange,
         )
     for reading in readings:
-        if shown := alone & telling(reading.document()):
+        document = reading.document()
+        if shown := alone & telling(document).union(identifiers(document)):
             return failed(
                 f"{reading.exchange.identity} is shown what belongs to "
                 f"{owner.organisation} {reading.exchange.purpose}.",

@@ -136,10 +136,24 @@ def test_zero_signature(target: Target, operation: Operation) -> Verdict:
     ),
 )
 def test_key_id_unknown(target: Target, operation: Operation) -> Verdict:
-    """A withdrawn key must stop working, so not every known key may be tried."""
-    return refused(
-        target, operation, "key-id-unknown", "whose key id names no published key"
-    )
+    """A withdrawn key must stop working, so not every known key may be tried.
+
+    Where nothing is published, a verifier has one key and may leave the id unread.
+    """
+
+    def procedure() -> Verdict:
+        promised = target.profile.promises.tokens
+        published = promised and (promised.certificates or promised.jwks)
+        if not (published or trial_on(target, operation).is_firebase):
+            raise NoToken(
+                "The profile names no published keys, so a key id names nothing: add "
+                "certificates or jwks to [promises.tokens]."
+            )
+        return refused(
+            target, operation, "key-id-unknown", "whose key id names no published key"
+        )
+
+    return judging(procedure)
 
 
 @check(

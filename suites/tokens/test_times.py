@@ -129,6 +129,7 @@ def test_auth_time(target: Target, operation: Operation) -> Verdict:
     needs=(
         "identity.token",
         "identity.signing_key",
+        "promises.tokens.max_age",
     ),
 )
 def test_lifetime(target: Target, operation: Operation) -> Verdict:

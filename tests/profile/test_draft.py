@@ -56,6 +56,25 @@ def test_pets(tmp_path: Path) -> None:
     assert not profile.consent.writes
 
 
+@pytest.mark.parametrize("statuses", [["422"], ["422", "404"]])
+def test_the_shape_of_validation_errors_alone_is_no_envelope(
+    tmp_path: Path, statuses: list[str]
+) -> None:
+    """As FastAPI documents them; its other errors look otherwise."""
+    shape = {"type": "object", "properties": {"detail": {"type": "array"}}}
+    response = {"description": "", "content": {"application/json": {"schema": shape}}}
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "T", "version": "1"},
+        "paths": {"/a": {"get": {"responses": dict.fromkeys(statuses, response)}}},
+    }
+    profile, _ = drafted(tmp_path, document)
+    errors = profile.promises.errors
+    assert errors is not None
+    assert errors.content_type == "application/json"
+    assert (errors.schema_ is None) == (statuses == ["422"])
+
+
 def test_billing(tmp_path: Path) -> None:
     profile, text = drafted(tmp_path, BILLING, source="https://api.example.com/o.json")
     assert profile.target.base_url == "https://api.example.com/billing"

@@ -111,6 +111,7 @@ class Reader:
     def errors(self) -> DocumentedErrors:
         """What its error responses have in common."""
         schemas: Counter[str] = Counter()
+        of_schema: dict[str, set[int]] = {}
         kinds: Counter[str] = Counter()
         examples: list[tuple[int, Any]] = []
         statuses = set()
@@ -124,12 +125,17 @@ class Reader:
                 media = mapping(media)
                 schema = self.plain(media.get("schema"))
                 if isinstance(schema, dict) and schema:
-                    schemas[json.dumps(schema, sort_keys=True)] += 1
+                    text = json.dumps(schema, sort_keys=True)
+                    schemas[text] += 1
+                    of_schema.setdefault(text, set()).add(status)
                 examples += [(status, shown) for shown in _examples(media)]
         total = sum(schemas.values())
         common = schemas.most_common(1)
         # A shape that less than half of the responses share is no envelope.
         schema = json.loads(common[0][0]) if common and common[0][1] * 2 > total else {}
+        # What a framework documents of its validation says nothing of other errors.
+        if common and of_schema[common[0][0]] in ({400}, {422}):
+            schema = {}
         code = _pointer(schema, ("code", "error_code", "errorCode"))
         return DocumentedErrors(
             content_type=kinds.most_common(1)[0][0] if kinds else "",

@@ -163,6 +163,8 @@ def _promises(reader: Reader) -> list[str]:
         "[promises]",
         '# challenge = "Bearer"                  # scheme of WWW-Authenticate on a 401',
         "# refusal = { not_owned = 404 }         # objects of others are concealed",
+        "# before_routing = false               # what is no HTTP is answered before",
+        "#                                      # any route, in a form of its own",
         "",
         *_errors(reader),
         *_rate_limit(reader),
