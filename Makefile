@@ -53,6 +53,7 @@ prove: $(STAMP)   ## every seeded fault is noticed, and nothing else
 
 catalogue: $(STAMP) ## write the generated pages of docs/ and the published schemas
 	$(BIN)/tollproof catalogue --format markdown > docs/reference/checks.md
+	$(BIN)/python -m tollproof.manual > docs/reference/command-line.md
 	$(BIN)/python -m tollproof.profile > profiles/profile.schema.json
 
 study: $(STAMP)   ## judge real verifiers and token endpoints (installs them in a cache)

@@ -27,6 +27,7 @@ COMMANDS = {
     "catalogue": ("catalogue", "List every check there is."),
     "explain": ("catalogue", "Say everything about one check."),
     "serve": ("serve", "Start a reference deployment to learn and test on."),
+    "token": ("token", "Mint and inspect signed tokens by hand."),
     "prove": ("prove", "Show that every seeded fault is noticed, and nothing else."),
 }
 

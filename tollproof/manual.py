@@ -28,11 +28,20 @@ def manual() -> str:
         command = cli.get_command(context, name)
         if command is None:
             continue
-        inner = click.Context(
-            command, info_name=name, parent=context, max_content_width=WIDTH
-        )
-        lines += ["", f"## tollproof {name}", "", *_block(command.get_help(inner))]
+        lines += _section(name, command, context)
     return "\n".join(lines) + "\n"
+
+
+def _section(name: str, command: click.Command, parent: click.Context) -> list[str]:
+    """Return what a command says of itself, and then each of its own commands."""
+    inner = click.Context(
+        command, info_name=name, parent=parent, max_content_width=WIDTH
+    )
+    lines = ["", f"## {inner.command_path}", "", *_block(command.get_help(inner))]
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            lines += _section(below.name or "", below, inner)
+    return lines
 
 
 def _block(text: str) -> list[str]:

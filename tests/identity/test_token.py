@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -157,6 +161,37 @@ def test_mint_and_inspect_by_hand(tmp_path_factory: pytest.TempPathFactory) -> N
     )
     assert "expired" in shown.output
     assert 'audience is "api"' in shown.output
+
+
+def test_tokens_are_made_and_read_by_the_installed_command(tmp_path: Path) -> None:
+    def tollproof(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "tollproof", "token", *arguments],
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    key = tmp_path / "key.pem"
+    key.write_bytes(issuer().key.pem())
+    wish = ("--issuer", "https://issuer.example", "--audience", "api")
+    minted = tollproof("mint", "--key", str(key), *wish, "--subject", "me")
+    assert minted.returncode == 0, minted.stderr
+    claims = parse(minted.stdout.strip()).claims
+    assert (claims["iss"], claims["aud"], claims["sub"]) == (wish[1], "api", "me")
+
+    read = tollproof("inspect", *wish, given=minted.stdout)
+    assert read.returncode == 0, read.stderr
+    assert "me" in read.stdout
+    assert minted.stdout.strip().rpartition(".")[2] not in read.stdout
+    with serving(Issuer(project=PROJECT)) as url:
+        rotated = tollproof("rotate", "--issuer-url", url)
+        assert json.loads(rotated.stdout).keys() == {"kid", "key"}
+
+    assert tollproof("mint", "--subject", "me").returncode == 3
+    assert tollproof("inspect", "no token").returncode == 3
 
 
 def test_a_local_issuer_mints_and_rotates() -> None:
