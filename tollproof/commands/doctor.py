@@ -76,8 +76,8 @@ def _measurement(deployment: Deployment) -> None:
         f"\nMeasuring the rate limit of {policy.text} takes about "
         f"{planned.schedule.requests} requests (at most {planned.requests}) and "
         f"{planned.seconds:.0f} s, {planned.seconds / policy.window:.2f} windows, with "
-        f"{len(planned.schedule.keys)} keys asking for {planned.operation.label}, after "
-        f"they have rested for up to {planned.rest:.0f} s"
+        f"{len(planned.schedule.keys)} keys asking for {planned.operation.label}, "
+        f"after they have rested for up to {planned.rest:.0f} s"
     )
     for text in planned.schedule.untested:
         click.echo(f"  not shown: {one_line(text)}")
