@@ -268,8 +268,12 @@ def _measure(target: Target) -> Measurement:
     untested = (*planned.schedule.untested, *(() if outcome.complete else (
         f"everything: the load did not come to its end ({outcome.fault})",
     )))  # fmt: skip
-    measured = judge(outcome.trace, planned.promise, untested=untested)
-    return withhold(measured, refuses_everybody(target, planned))
+    return judge(
+        outcome.trace,
+        planned.promise,
+        untested=untested,
+        guard=refuses_everybody(target, planned),
+    )
 
 
 def refuses_everybody(target: Target, planned: Plan) -> Guard | None:
@@ -305,10 +309,19 @@ def refuses_everybody(target: Target, planned: Plan) -> Guard | None:
 
 
 def judge(
-    trace: Trace, promise: RateLimitPromise, *, untested: Sequence[str] = ()
+    trace: Trace,
+    promise: RateLimitPromise,
+    *,
+    untested: Sequence[str] = (),
+    guard: Guard | None = None,
 ) -> Measurement:
-    """Analyse a trace and let each defect fail the aspect that names it."""
-    measured = analyse(trace, promise, untested=untested)
+    """Analyse a trace and let each defect fail the aspect that names it.
+
+    Args:
+        untested: what the schedule could not show.
+        guard: what is known beside the trace, and makes it unfit.
+    """
+    measured = withhold(analyse(trace, promise, untested=untested), guard)
     fields = judge_fields(trace, promise, measured)
     findings = tuple(
         fields if one.aspect is Aspect.IETF else one for one in measured.findings
