@@ -78,5 +78,6 @@ def _verdict(tally: _Tally) -> Verdict:
     return Verdict(
         outcome=Outcome.INCONCLUSIVE,
         reason=Reason.PRECONDITION,
-        summary="No response of the run was of the kind that this judges.",
+        summary="No response of the run was of the kind that this judges; "
+        "with more suites there are more kinds.",
     )
