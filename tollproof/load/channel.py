@@ -18,7 +18,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tollproof.errors import UsageError
@@ -66,7 +66,9 @@ def receive(environ: MutableMapping[str, str]) -> Assignment:
     control = int(environ.pop(CONTROL, "-1"))
     if control >= 0:
         os.set_blocking(control, False)
-    digest = hashlib.sha256(job.document().encode()).hexdigest()
+    # Each machine's run has a name of its own.
+    same = replace(job, run_id="")
+    digest = hashlib.sha256(same.document().encode()).hexdigest()
     return Assignment(job=job, digest=digest, folder=folder, control=control)
 
 
