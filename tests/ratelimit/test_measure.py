@@ -140,6 +140,8 @@ def test_a_measurement_is_plain_json_and_its_charts_are_thin() -> None:
         ("window too long", Setting(20, 10.0, 4), "wan", 5000293),
         ("fixed-clock", Setting(20, 10.0, 4), "wan", 7000971),
         ("Reset 5 s late", SETTING, "noisy", 7000167),
+        ("Reset 5 s late", Setting(100, 60.0, 4), "noisy", 5000479),
+        ("counted twice", SETTING, "noisy", 0),
         ("bucket, no headers", Setting(600, 60.0, 4), "noisy", 11001194),
     ],
 )

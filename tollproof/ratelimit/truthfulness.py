@@ -220,6 +220,7 @@ def _judge_stretch(
         rises = lowest.rises(sent, value, slack)
         if (over > 0 or rises) and edges == 0 and not one_window(received):
             edges, edge = 1, received
+            lowest = _Falling()  # what was told before is of another window
         elif over > 0:
             total.overstated += 1
             total.by = max(total.by, over)
