@@ -174,6 +174,26 @@ def test_a_name_that_stands_for_nothing_is_no_success(
     assert path.exists()
 
 
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_mistake_leaves_the_former_run_as_it_was() -> None:
+    with guarded(KEY) as server:
+        path = profile(profile_text(server.origin, OPERATIONS, ALPHA))
+        assert gate(path, *BASICS) == Exit.PASSED
+        former = files(Path("out"))
+        assert gate(path, "--suite", "autentication") == Exit.USAGE
+        assert files(Path("out")) == former
+        assert gate(path, *BASICS) == Exit.PASSED
+    assert files(Path("out")).keys() == former.keys()
+    assert files(Path("out"))[RUN] != former[RUN]
+
+
 def test_the_record_of_a_former_run_is_not_taken_for_this_one(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

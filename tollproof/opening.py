@@ -40,6 +40,7 @@ class Options:
 
     Attributes:
         workers: processes that share the budgets of the run.
+        offline: nothing is sent, so documents that lie elsewhere are not read.
     """
 
     tier: Tier = Tier.GATE
@@ -48,6 +49,7 @@ class Options:
     worker: str = "main"
     workers: int = 1
     production_consent: bool = False
+    offline: bool = False
     say: Callable[[str], None] = lambda _: None
 
 
@@ -80,7 +82,7 @@ def open_deployment(
     fetcher = Fetcher(
         settings.context, seconds=settings.limits.total, proxy=settings.proxy
     )
-    api = _read_api(profile, client)
+    api = _read_api(profile, client, offline=options.offline)
     identities = _identities(
         secrets,
         Surroundings(profile=profile, redactor=redactor, fetcher=fetcher, clock=clock),
@@ -196,12 +198,14 @@ class _Api:
     anchors: Mapping[str, Anchor]
 
 
-def _read_api(profile: Profile, client: Client) -> _Api:
+def _read_api(profile: Profile, client: Client, *, offline: bool) -> _Api:
     target, source = profile.target, profile.openapi_source
-    document, notes = None, []
+    document, notes = None, list[str]()
     operations: dict[str, Operation] = {}
     anchors: dict[str, Anchor] = {}
-    if source is not None:
+    if source is not None and offline and urlsplit(source).scheme:
+        notes = [f"{source} is not read offline: its operations are missing here"]
+    elif source is not None:
         try:
             text = read_source(source, client)
             document = read_operations(

@@ -62,6 +62,9 @@ from tollproof.reporting.text import visible
 from tollproof.target import Target
 from tollproof.version import __version__
 
+#: Where a former run in the same folder waits until this one has judged something.
+FORMER = ".former"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
@@ -216,6 +219,7 @@ class Session:
         self.progress.ended(self.run)
         written = [self._write(FORMATS[name], self.run) for name in self.formats]
         self.refused = tuple(reason for reason in written if reason)
+        shutil.rmtree(self.folder / FORMER, ignore_errors=True)
         for reason in self.refused:
             sys.stderr.write(f"tollproof: {reason}\n")
         return self.run
@@ -239,13 +243,13 @@ class Session:
         return ""
 
     def discard(self) -> None:
-        """Leave nothing of a run that judged nothing; say which suites were unreadable.
+        """Undo a run that judged nothing; say which suites were unreadable.
 
         On standard error, since pytest's own report of it may be switched off.
         """
         for text in self.unreadable:
             sys.stderr.write(f"tollproof: a suite cannot be read: {visible(text)}\n")
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _restore(self.folder)
 
     def summary(self) -> str:
         """Return the run in words, for a terminal."""
@@ -351,7 +355,7 @@ def open_session(option: Any, worker: str) -> Session:
 
 
 def _make_room(folder: Path) -> None:
-    """Take a former run out of the folder; refuse a folder with anything else in it.
+    """Set a former run in the folder aside; refuse a folder with anything else in it.
 
     Raises:
         UsageError: there are files in it that no run of ours has written.
@@ -361,17 +365,33 @@ def _make_room(folder: Path) -> None:
     if not folder.is_dir():
         raise UsageError(f"{folder}: --output must be a folder")
     written = {PLAN, RESULTS, JOURNAL, *(form.file for form in FORMATS.values())}
-    names = [item.name for item in folder.iterdir()]
+    names = {item.name for item in folder.iterdir()} - {FORMER}
     drafts = {name for name in names if is_draft(name, written)}
-    strange = sorted(set(names) - written - drafts)
+    strange = sorted(names - written - drafts)
     if strange:
         raise UsageError(
             f"{folder}: holds {strange[0]!r}, which is not of a run; "
             "give --output a folder of its own"
         )
-    for name in written | drafts:
-        path = folder / name
-        if path.is_dir():
+    # One that a killed run had set aside is older than what it left behind itself.
+    shutil.rmtree(folder / FORMER, ignore_errors=True)
+    if names:
+        (folder / FORMER).mkdir()
+    for name in names:
+        (folder / name).rename(folder / FORMER / name)
+
+
+def _restore(folder: Path) -> None:
+    """Leave the folder as it was before the run, which has judged nothing."""
+    former = folder / FORMER
+    if not former.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for path in folder.iterdir():
+        if path.is_dir() and path != former:
             shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        elif path != former:
+            path.unlink()
+    for path in former.iterdir():
+        path.rename(folder / path.name)
+    former.rmdir()

@@ -41,7 +41,7 @@ def doctor(profile: Path, base_url: str | None, tier: str, offline: bool) -> int
     click.echo(f"{profile}: reads well ({loaded.name}, {loaded.target.environment})")
     deployment = open_deployment(
         loaded,
-        options=Options(tier=Tier(tier)),
+        options=Options(tier=Tier(tier), offline=offline),
         environ=os.environ,
         record=lambda _: None,
     )
