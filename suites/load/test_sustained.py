@@ -232,7 +232,7 @@ def test_over_admission(target: Target) -> Verdict:
             f"{first.at:.1f} s on; in {seen.over} stretches in all",
             measurements=figures,
         )
-    if not found.outcome.complete:
+    if found.trouble:
         return inconclusive(
             Reason.HARNESS, f"The load was not as planned: {found.trouble}."
         )
@@ -285,7 +285,7 @@ def test_under_admission(target: Target) -> Verdict:
             f"{first.counted}; {seen.under} times in all",
             measurements=figures,
         )
-    if not found.outcome.complete:
+    if found.trouble:
         return inconclusive(
             Reason.HARNESS, f"The load was not as planned: {found.trouble}."
         )

@@ -66,6 +66,7 @@ class Share:
         self._context = load_context(job.tls) if scheme == "https" else None
         self._folder, self._poller = folder, poller
         self._stopped = False
+        self._cut = ""
         self._engine: Engine | None = None
         self._driver: Measured | Steady | None = None
         self._recorder: Recorder | None = None
@@ -129,11 +130,14 @@ class Share:
             cpu=time.process_time() - used,
             connections=engine.begun,
             clock=clock_name(),
+            fault=self._cut,
         )
 
     def stop(self) -> None:
         """Send nothing more; :meth:`run` returns when what is under way is settled."""
         self._stopped = True
+        if self._driver is None or not self._driver.finished:
+            self._cut = "a load process was stopped before its end"
         if self._engine is not None:
             self._engine.stopping = True
 
