@@ -7,9 +7,10 @@ misses and how often it cries wolf; this is where both figures come from.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,11 @@ from tollproof.errors import RecordError
 from tollproof.model import Outcome, Reason, Tier
 from tollproof.record import read_run
 from tollproof.reference.algorithms import USUAL
-from tollproof.reference.faults import Fault
-from tollproof.reference.launch import serving
+from tollproof.reference.coherent_spark.launch import FAULTS as SPARK_FAULTS
+from tollproof.reference.faults import FAULTS, Fault
+from tollproof.reference.launch import SPARK, serving
+from tollproof.sdk.proving import SDK_FAULTS
+from tollproof.sdk.proving import write_profile as write_sample
 from tollproof.sustain import CHANNEL, LoadRequest, Shape
 
 #: The name of the trial without any fault.
@@ -40,6 +44,26 @@ LIMIT, WINDOW = 240, 12.0
 PATIENCE = 300.0
 
 
+#: The faults that `tollproof serve` can give a deployment.
+DEPLOYED: tuple[Fault, ...] = (
+    *FAULTS,
+    *(
+        Fault(name=name, check=check, title=title, of=SPARK)
+        for name, check, title in SPARK_FAULTS
+    ),
+)
+#: Those, and the faults of the sample SDKs: all that is proved.
+EVERY: tuple[Fault, ...] = (
+    *DEPLOYED,
+    *(
+        Fault(name=one.name, check=one.check, title=one.title, of=one.profile)
+        for one in SDK_FAULTS
+    ),
+)
+_SAMPLES = {one.name: one for one in SDK_FAULTS}
+_SAMPLE_NAMES = frozenset(one.profile for one in SDK_FAULTS)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """A reference deployment with one fault, or with none.
@@ -47,11 +71,13 @@ class Trial:
     Attributes:
         fault: its name, or :data:`SOUND`.
         check: the check that must notice it; empty without a fault.
+        of: the deployment or sample SDK that has it.
     """
 
     fault: str
     check: str = ""
     needs: tuple[str, ...] = ()
+    of: str = "sparkient"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +113,14 @@ def trials(faults: Iterable[Fault]) -> tuple[Trial, ...]:
     """Return a trial for each fault, before them a sound one for each way to start."""
     chosen = tuple(faults)
     seeded = [
-        Trial(fault=fault.name, check=fault.check, needs=_needs(fault))
+        Trial(fault=fault.name, check=fault.check, needs=_needs(fault), of=fault.of)
         for fault in chosen
     ]
-    ways = dict.fromkeys([(), *(trial.needs for trial in seeded)])
-    return (*(Trial(fault=SOUND, needs=needs) for needs in ways), *seeded)
+    ways = dict.fromkeys(
+        way for trial in seeded for way in ((trial.of, ()), (trial.of, trial.needs))
+    )
+    sound = (Trial(fault=SOUND, needs=needs, of=of) for of, needs in ways)
+    return (*sound, *seeded)
 
 
 def _needs(fault: Fault) -> tuple[str, ...]:
@@ -111,6 +140,8 @@ class _Way:
 
 
 def _way(trial: Trial, suites: tuple[str, ...]) -> _Way:
+    if trial.of in _SAMPLE_NAMES:
+        return _Way(suites=("sdk",))
     if SUSTAINED in trial.needs:
         return _Way(suites=(SUSTAINED,), tier=Tier.LOAD, limit=SMALL, window=SHORT)
     spared = set(LONG) - set(trial.needs)
@@ -149,22 +180,30 @@ def prove(
         return tuple(pool.map(observe, planned))
 
 
+@contextlib.contextmanager
+def _profile(trial: Trial, way: _Way, folder: Path) -> Iterator[Path]:
+    """Start what a trial is about and yield its profile."""
+    if trial.of in _SAMPLE_NAMES:
+        yield write_sample(folder, _SAMPLES.get(trial.fault), trial.of)
+        return
+    with serving(
+        trial.of,
+        faults=() if trial.fault == SOUND else (trial.fault,),
+        tls="tls" in trial.needs,
+        workers=2 if "workers" in trial.needs else 1,
+        algorithm=_algorithm(trial.needs),
+        limit=way.limit,
+        window=way.window,
+    ) as deployment:
+        yield deployment.write_profile(folder / "profile.toml")
+
+
 def _observe(trial: Trial, suites: tuple[str, ...]) -> Observation:
-    faults = () if trial.fault == SOUND else (trial.fault,)
     way = _way(trial, suites)
     with (
         tempfile.TemporaryDirectory(prefix="tollproof-prove-") as folder,
-        serving(
-            "sparkient",
-            faults=faults,
-            tls="tls" in trial.needs,
-            workers=2 if "workers" in trial.needs else 1,
-            algorithm=_algorithm(trial.needs),
-            limit=way.limit,
-            window=way.window,
-        ) as deployment,
+        _profile(trial, way, Path(folder)) as profile,
     ):
-        profile = deployment.write_profile(Path(folder) / "profile.toml")
         output = Path(folder) / "run"
         request = running.Request(
             profile=profile,

@@ -7,9 +7,9 @@ import threading
 import click
 
 from tollproof.judgement import Exit
-from tollproof.proving import SOUND, Observation, trials
+from tollproof.proving import EVERY, SOUND, Observation, trials
 from tollproof.proving import prove as observe
-from tollproof.reference.faults import FAULTS, select
+from tollproof.reference.faults import select
 
 
 @click.command()
@@ -29,13 +29,14 @@ from tollproof.reference.faults import FAULTS, select
 def prove(suites: tuple[str, ...], names: tuple[str, ...], jobs: int) -> int:
     """Show that each fault is noticed by the check that names it, and by no other.
 
-    Starts the reference deployment with each fault in turn and runs every check on it.
+    Starts a reference deployment, or a sample SDK, with each fault in turn and runs
+    every check on it.
     Exit code 0 only when every fault was noticed and no other check failed.
     """
-    wanted = select(names)
+    wanted = select(names, {fault.name: fault for fault in EVERY})
     chosen = [
         fault
-        for fault in FAULTS
+        for fault in EVERY
         if (not wanted or fault.name in wanted)
         and (not suites or fault.check.partition(".")[0] in suites)
     ]
@@ -67,6 +68,8 @@ def _line(observation: Observation, width: int) -> str:
         return f"{trial.fault:<{width}}  NOT JUDGED: {observation.broken}"
     if trial.fault == SOUND:
         text = f"nothing to notice, {observation.judged} results"
+        if trial.of != "sparkient":
+            text += f" of {trial.of}"
         if trial.needs:
             text += f" with {' '.join(trial.needs)}"
         if observation.undetermined:

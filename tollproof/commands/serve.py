@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from tollproof.proving import DEPLOYED
 from tollproof.reference.algorithms import ALGORITHMS, USUAL
-from tollproof.reference.faults import FAULTS
+from tollproof.reference.faults import Fault
 from tollproof.reference.launch import NAMES
 from tollproof.reference.launch import serve as run_deployment
 
@@ -16,12 +17,18 @@ from tollproof.reference.launch import serve as run_deployment
 def _list_faults(context: click.Context, option: click.Parameter, value: bool) -> None:
     if not value or context.resilient_parsing:
         return
-    width = max(len(fault.name) for fault in FAULTS)
-    for fault in FAULTS:
+    width = max(len(fault.name) for fault in DEPLOYED)
+    for fault in DEPLOYED:
         options = " --".join(need.replace("=", " ") for need in fault.needs)
         needs = f" (with --{options})" if options else ""
-        click.echo(f"{fault.name:<{width}}  {fault.check}: {fault.title}{needs}")
+        click.echo(
+            f"{fault.name:<{width}}  {fault.check}: {fault.title}{needs}{_whose(fault)}"
+        )
     context.exit()
+
+
+def _whose(fault: Fault) -> str:
+    return "" if fault.of == NAMES[0] else f" [{fault.of}]"
 
 
 @click.command()

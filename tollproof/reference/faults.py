@@ -8,7 +8,7 @@ switches stands where the promise is kept.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tollproof.errors import UsageError
@@ -26,12 +26,14 @@ class Fault:
         title: what is wrong, as a sentence without a full stop.
         needs: what the deployment must be started with for it to show: `"tls"`,
             `"workers"` for two, `"algorithm=sliding_log"` for another limiter.
+        of: what has the fault: a reference deployment, or a sample SDK.
     """
 
     name: str
     check: str
     title: str
     needs: tuple[str, ...] = ()
+    of: str = "sparkient"
 
 
 def _fault(check: str, name: str, title: str, *needs: str) -> Fault:
@@ -243,15 +245,17 @@ FAULTS: tuple[Fault, ...] = tuple(
 BY_NAME = {fault.name: fault for fault in FAULTS}
 
 
-def select(names: Iterable[str]) -> frozenset[str]:
+def select(
+    names: Iterable[str], known: Mapping[str, Fault] = BY_NAME
+) -> frozenset[str]:
     """Return a set of faults by name.
 
     Raises:
         UsageError: one is not known; says which ones are near.
     """
     chosen = frozenset(names)
-    for name in sorted(chosen - BY_NAME.keys()):
-        near = difflib.get_close_matches(name, BY_NAME, n=3, cutoff=0.4)
+    for name in sorted(chosen - known.keys()):
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else "see --list-faults"
         raise UsageError(f"there is no fault {name!r}: {hint}")
     return chosen

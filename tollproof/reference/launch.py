@@ -37,7 +37,8 @@ from tollproof.reference.worker import work
 
 Process = subprocess.Popen[bytes]
 
-NAMES = ("sparkient",)
+SPARK = "coherent-spark"
+NAMES = ("sparkient", SPARK)
 #: Seconds that a worker is given to start, and to end.
 PATIENCE = 30.0
 
@@ -108,6 +109,13 @@ def serving(
         UsageError: an unknown deployment or fault, or settings that make no sense.
         LaunchError: it did not start; says what it said.
     """
+    if name == SPARK:
+        plain_only = workers == 1 and not redis and not tls and algorithm == USUAL
+        if not plain_only:
+            raise UsageError(f"{SPARK} takes faults, a limit, a window and an address")
+        with _spark(faults, limit, window, port, host) as spark:
+            yield spark
+        return
     chosen = _checked(name, faults, tls=tls, limit=limit, window=window)
     if algorithm not in ALGORITHMS:
         raise UsageError(
@@ -176,6 +184,30 @@ def serving(
             },
             processes=processes,
             profile_text=profile_text(place, seeded),
+        )
+
+
+@contextlib.contextmanager
+def _spark(
+    faults: Collection[str], limit: int, window: float, port: int, host: str
+) -> Iterator[Deployment]:
+    """Run the other deployment, which needs neither processes nor a database."""
+    from tollproof.reference.coherent_spark import launch as spark
+
+    with spark.serving(
+        faults=faults, limit=limit, window=window, port=port, host=host
+    ) as platform:
+        yield Deployment(
+            name=SPARK,
+            base_url=platform.base_url,
+            http_url="",
+            folder=platform.folder,
+            environment={
+                f"coherent_spark_{who}".upper(): secret
+                for who, secret in platform.made.items()
+            },
+            processes=(),
+            profile_text=platform.profile_text,
         )
 
 
@@ -393,7 +425,8 @@ def _banner(
     workers: int,
     written: Path,
 ) -> Iterator[str]:
-    yield "The Sparkient reference deployment: a target to learn and to test on."
+    title = "Coherent Spark" if deployment.name == SPARK else "Sparkient"
+    yield f"The {title} reference deployment: a target to learn and to test on."
     yield f"  URL      {deployment.base_url}"
     if deployment.http_url:
         yield f"  plain    {deployment.http_url} (refuses everything)"
@@ -401,8 +434,20 @@ def _banner(
     yield f"  limit    {limit} requests in {window:g} s for each key"
     yield f"  workers  {workers}"
     for fault in sorted(faults):
-        yield f"  fault    {fault}: {BY_NAME[fault].title}"
-    yield f"  keys     {deployment.folder / 'secrets'}"
+        yield f"  fault    {fault}{_title(fault)}"
+    own = (
+        deployment.folder if deployment.name == SPARK else deployment.folder / "secrets"
+    )
+    yield f"  keys     {own}"
     yield f"  profile  {written}"
     yield f"Try: tollproof gate {written}"
     yield "Ctrl-C ends it and removes its folder."
+
+
+def _title(fault: str) -> str:
+    """Return what is wrong, after a colon; nothing for a fault without a sentence."""
+    if fault in BY_NAME:
+        return f": {BY_NAME[fault].title}"
+    from tollproof.reference.coherent_spark.launch import FAULTS
+
+    return next((f": {title}" for name, _, title in FAULTS if name == fault), "")
