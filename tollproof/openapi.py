@@ -136,8 +136,9 @@ def read_operations(
     """Read every operation that can be read and that the profile does not exclude.
 
     Args:
-        target: the profile's word on what is public, excluded or harmless; what the
-            document asks no credential for is public too.
+        target: the profile's word on what is public, excluded or harmless. Where it
+            names nothing public, that is what the document asks no credential for: a
+            document made from the code forgets what the code forgot.
 
     Raises:
         UsageError: the document as a whole is not usable.
@@ -230,7 +231,8 @@ def _operation(handle: Any, label: str, default: Any, target: Target) -> Operati
     return Operation(
         method=handle.method.upper(),
         path=handle.path,
-        public=target.is_public(label) or not security or {} in security,
+        public=target.is_public(label)
+        or (not target.public and (not security or {} in security)),
         changes=not target.is_read_only(label),
         media_type=json_first[0] if json_first else "",
         parameters=tuple(parameter.name for parameter in handle.path_parameters),

@@ -81,6 +81,7 @@ class PlainProgress(Progress):
     _suite: str = ""
     _counts: Counter[Outcome] = field(default_factory=Counter)
     _since: float = field(default_factory=time.monotonic)
+    _last: float = field(default_factory=time.monotonic)
     _noted: float = -math.inf
 
     def note(self, text: str) -> None:
@@ -98,6 +99,7 @@ class PlainProgress(Progress):
         if suite != self._suite:
             self._flush()
             self._suite = suite
+        self._last = time.monotonic()
         self._counts[result.verdict.outcome] += 1
         if result.verdict.outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE):
             word, _ = MARKS[result.verdict.outcome]
@@ -111,7 +113,7 @@ class PlainProgress(Progress):
 
     def _flush(self) -> None:
         if self._suite:
-            seconds = time.monotonic() - self._since
+            seconds = self._last - self._since
             tally = ", ".join(
                 f"{self._counts[outcome]} {MARKS[outcome][0].lower()}"
                 for outcome in (
@@ -124,8 +126,8 @@ class PlainProgress(Progress):
             )
             self._write(f"{self._suite:<16} {tally}  ({seconds:.1f} s)")
             self._counts.clear()
-            # The next suite began here: its first result is already some of its work.
-            self._since = time.monotonic()
+            # What was waited for since its last result is the next suite's work.
+            self._since = self._last
 
     def _write(self, line: str) -> None:
         # Whoever listened may have gone; that is no reason to stop judging.

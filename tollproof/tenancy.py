@@ -7,6 +7,7 @@ refusal may give an object's existence away. Must not judge.
 from __future__ import annotations
 
 import random
+import re
 import string
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -132,9 +133,14 @@ def given_away(reading: Reading, secrets: frozenset[str]) -> tuple[str, ...]:
 def other_id(value: str, seed: int) -> str:
     """Return an id of the same form that nothing has: its letters and digits redrawn.
 
-    A prefix up to the last separator stays; so does what is not alphanumeric.
+    A prefix up to the last separator stays; so does what is not alphanumeric. A short
+    number becomes a long one: somebody may have each of the others.
     """
     chance = random.Random(f"{seed} {value}")
+    if value.isascii() and value.isdigit():
+        length = len(value) if len(value) > 4 else 9
+        first = chance.choice("123456789".replace(value[0], ""))
+        return first + "".join(chance.choices(string.digits, k=length - 1))
     cut = max(value.rfind("_"), value.rfind("-") if "_" not in value else -1) + 1
     if "-" in value and "_" not in value:
         cut = 0  # a UUID: every group is drawn anew
@@ -171,10 +177,9 @@ def absent(target: Target, cell: Cell) -> tuple[Probe, Mapping[str, str]]:
         for name in cell.operation.parameters
         if name in owner.owns
     }
-    path = probe.target
-    for old, new in replaced.items():
-        path = path.replace(old, new)
-    return replace(probe, target=path), replaced
+    segments, mark, query = probe.target.partition("?")
+    path = "/".join(replaced.get(one, one) for one in segments.split("/"))
+    return replace(probe, target=path + mark + query), replaced
 
 
 def unlike(one: Exchange, other: Exchange, replaced: Mapping[str, str]) -> str:
@@ -190,7 +195,7 @@ def unlike(one: Exchange, other: Exchange, replaced: Mapping[str, str]) -> str:
         return ""
     body, expected = first.body, second.body
     for old, new in replaced.items():
-        body, expected = body.replace(old, "ID"), expected.replace(new, "ID")
+        body, expected = _without(body, old), _without(expected, new)
     if body != expected:
         return f"{body[:150]!r} and {expected[:150]!r}"
     fields = [
@@ -204,6 +209,11 @@ def unlike(one: Exchange, other: Exchange, replaced: Mapping[str, str]) -> str:
     if different := fields[0] ^ fields[1]:
         return "the field " + ", ".join(sorted({name for name, _ in different}))
     return ""
+
+
+def _without(text: str, value: str) -> str:
+    """Return a text without an id where that stands by itself: the 4 of 404 stays."""
+    return re.sub(rf"(?<![0-9A-Za-z]){re.escape(value)}(?![0-9A-Za-z])", "ID", text)
 
 
 def overrides(probe: Probe, organisation: str) -> Iterator[Probe]:

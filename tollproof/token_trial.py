@@ -190,6 +190,8 @@ def trial_on(target: Target, operation: Operation) -> Trial:
 
 def _control(target: Target, operation: Operation, identity: Identity) -> Exchange:
     target.deployment.preflight(identity, target.check)
+    # Where everybody is let in, no token's being let in tells anything of tokens.
+    target.must_be_refused([target.stranger(operation)])
     exchange = target.send(
         target.probe(operation, identity, purpose="control with a genuine token")
     )

@@ -110,15 +110,58 @@ def flask(faults: Sequence[str] = (), *options: str) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
 
 
-def gate(profile: Path, prefix: str, base_url: str, output: Path) -> Judged:
+def _tenants() -> str:
+    return accounts(
+        MAIN={"organisation": "acme"},
+        REVOKED={"organisation": "acme", "revoked": True},
+        TINY={"organisation": "globex"},
+    )
+
+
+@contextmanager
+def fastapi(public_key: str, faults: Sequence[str] = ()) -> Iterator[str]:
+    """Run the FastAPI deployment under uvicorn; gives its base URL.
+
+    Args:
+        public_key: of the issuer of its tokens, in PEM.
+    """
+    pytest.importorskip("jwt")
+    environment = {
+        "KEYS": _tenants(),
+        "FAULTS": ",".join(faults),
+        "PUBLIC_KEY": public_key,
+    }
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        number = listener.fileno()
+        command = [sys.executable, "-m", "uvicorn", "app:app", f"--fd={number}"]
+        command += ["--log-level=critical", "--no-server-header"]
+        with _running(command, HERE / "fastapi", environment, pass_fds=(number,)):
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextmanager
+def aiohttp(faults: Sequence[str] = ()) -> Iterator[str]:
+    """Run the aiohttp deployment; gives its base URL."""
+    environment = {"KEYS": _tenants(), "FAULTS": ",".join(faults)}
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        number = listener.fileno()
+        command = [sys.executable, "app.py", str(number)]
+        with _running(command, HERE / "aiohttp", environment, pass_fds=(number,)):
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def gate(
+    profile: Path, prefix: str, base_url: str, output: Path, **more: str
+) -> Judged:
     """Let the gate judge a deployment by a profile.
 
     Args:
         prefix: of the variables in which the profile looks for its keys.
+        more: further secrets, by the name after the prefix.
     """
     command = [sys.executable, "-c", "from tollproof.cli import main; main()", "gate"]
     command += [str(profile), f"--base-url={base_url}", f"--output={output}"]
-    keys = {f"{prefix}_{name}": key for name, key in KEYS.items()}
+    keys = {f"{prefix}_{name}": key for name, key in {**KEYS, **more}.items()}
     done = subprocess.run(
         command,
         env={**os.environ, **keys},

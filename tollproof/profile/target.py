@@ -113,7 +113,8 @@ class Target(Section):
     """OpenAPI 3 document, JSON or YAML: a file beside the profile, a path of the
     target (`/openapi.json`) or a URL."""
     public: tuple[Pattern, ...] = ()
-    """Operations that need no credential: `"GET /health"`, `"GET /docs/*"`."""
+    """Operations that need no credential: `"GET /health"`, `"GET /docs/*"`. Where some
+    are named, these alone; else those of which the document asks none."""
     exclude: tuple[Pattern, ...] = ()
     """Operations that are never touched."""
     read_only: tuple[Pattern, ...] = ()
