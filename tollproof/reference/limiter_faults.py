@@ -66,7 +66,7 @@ RATELIMIT: Rows = (
         "each spelling of the target has an allowance of its own",
     ),
     ("status", "limiter-refuses-with-503", "the limit refuses with 503"),
-    ("limit-truth", "limit-told-rises", "Limit rises when half of it is spent"),
+    ("limit-truth", "limit-told-rises", "Limit rises when nine tenths of it are spent"),
     (
         "remaining-truth",
         "remaining-told-before",

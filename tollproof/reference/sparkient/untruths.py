@@ -28,7 +28,7 @@ def _usual(service: Service, call: Call) -> Decision | None:
 
 def _limit_rises(service: Service, call: Call, answer: Answer) -> None:
     told = _usual(service, call)
-    if told and told.remaining < told.limit // 2:
+    if told and told.remaining < told.limit // 10:
         answer.fields[_LIMIT] = str(told.limit + 100)
 
 
