@@ -21,7 +21,7 @@ from pathlib import Path
 from tollproof.errors import UsageError
 from tollproof.reference.algorithms import ALGORITHMS, USUAL
 from tollproof.reference.coherent_spark.app import Caller, Callers, Spark
-from tollproof.reference.coherent_spark.profile import profile_text
+from tollproof.reference.coherent_spark.profile import CLIENTS, profile_text
 from tollproof.reference.limiter_stores import MemoryStates
 from tollproof.reference.server import Listener, bind, run
 from tollproof.reference.sparkient.oauth import LOOPHOLES, Rules, TokenEndpoint
@@ -64,6 +64,8 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
 )
 NAMES = frozenset({name for name, *_ in FAULTS} | set(LOOPHOLES))
 LIFE = 300.0
+#: Seconds that the tokens of the second client live: their end can be waited for.
+BRIEF = 3.0
 PATIENCE = 30.0
 
 #: The fixed credentials: who, how they are let in.
@@ -82,7 +84,7 @@ class Running:
 
     Attributes:
         folder: where its secrets are; gone when it ends.
-        made: the secrets, by caller; `svc` is the client's.
+        made: the secrets, by caller; `svc` and `brief` are clients.
     """
 
     base_url: str
@@ -133,9 +135,11 @@ def serving(
         endpoint = TokenEndpoint(
             connection=connection, pepper=secrets.token_bytes(32), rules=rules
         )
-        pair = endpoint.register("svc", "acme", "admin", LIFE)
-        document = dict(zip(("clientId", "clientSecret"), pair, strict=True))
-        write_secret(folder / "client-credentials.json", json.dumps(document))
+        for name, life in (("svc", LIFE), ("brief", BRIEF)):
+            pair = endpoint.register(name, "acme", "admin", life)
+            document = dict(zip(("clientId", "clientSecret"), pair, strict=True))
+            write_secret(folder / CLIENTS[name], json.dumps(document))
+            made[name] = pair[1]
         app = Spark(
             callers=callers,
             endpoint=endpoint,
@@ -149,7 +153,7 @@ def serving(
         yield Running(
             base_url=base_url,
             folder=folder,
-            made={**made, "svc": pair[1]},
+            made=made,
             profile_text=profile_text(base_url, folder, CAST, limit, window),
         )
 

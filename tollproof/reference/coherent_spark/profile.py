@@ -12,6 +12,9 @@ from pathlib import Path
 from tollproof.reference.coherent_spark import app
 from tollproof.reference.sparkient.errors import CODES
 
+#: The files with the id and secret of each client.
+CLIENTS = {"svc": "client-credentials.json", "brief": "brief-credentials.json"}
+
 
 def profile_text(
     base_url: str, folder: Path, cast: Sequence[app.Caller], limit: int, window: float
@@ -36,10 +39,7 @@ def profile_text(
         "body = { request_data = { inputs = { a = 1, b = 2 } } }",
         "",
         *(line for caller in cast for line in _identity(caller, folder, window)),
-        "[identities.svc]",
-        'kind = "oauth"',
-        f"credentials = {_file(folder / 'client-credentials.json')}",
-        "",
+        *(line for name in CLIENTS for line in _client(name, folder)),
         "[promises]",
         'challenge = "Bearer"',
         f"realm = {_quoted(app.REALM)}",
@@ -85,6 +85,13 @@ def profile_text(
         "",
     ]
     return "\n".join(lines)
+
+
+def _client(name: str, folder: Path) -> Iterator[str]:
+    yield f"[identities.{name}]"
+    yield 'kind = "oauth"'
+    yield f"credentials = {_file(folder / CLIENTS[name])}"
+    yield ""
 
 
 def _operation(method: str, path: str) -> Iterator[str]:
