@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from bench import load, overhead, ratelimit, scaling, startup
+from bench import load, overhead, ratelimit, scaling, secrets, startup
 from bench.figures import Row
 
 FIGURES: Mapping[str, Callable[[], Iterator[Row]]] = {
@@ -20,6 +20,7 @@ FIGURES: Mapping[str, Callable[[], Iterator[Row]]] = {
     "ratelimit-proof": ratelimit.measure_proof,
     "ratelimit-analysis": ratelimit.measure_analysis,
     "load": load.measure,
+    "secrets": secrets.measure,
 }
 
 
