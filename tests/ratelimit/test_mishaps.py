@@ -9,7 +9,7 @@ import pytest
 from tests.ratelimit.cells import CELLS, Setting, schedule_of
 from tests.ratelimit.simulated import LAN, Deployment, run
 from tollproof.model import Outcome
-from tollproof.ratelimit.admitting import under_admission
+from tollproof.ratelimit.admitting import paced, under_admission
 from tollproof.ratelimit.finding import Aspect
 from tollproof.ratelimit.guards import refuses_all
 from tollproof.ratelimit.infer import infer
@@ -136,3 +136,25 @@ def test_what_was_given_up_may_still_be_decided() -> None:
     seen = view(trace, promise)
     found = under_admission(seen, promise, infer(tuple(seen), promise.tightest))
     assert found.outcome is Outcome.PASSED
+
+
+def test_who_is_bunched_is_not_evenly_spaced() -> None:
+    """A target that stood still decides much at once, and then refuses rightly."""
+    promise, _ = schedule_of(BY_NAME["fixed-first"], Setting(5, 6.0, 1))
+    trace = Trace(host="x")
+    trace.anchors.append((0, 1_790_000_000.0))
+    for number in range(6):
+        trace.append(
+            key=trace.label("k"),
+            phase=trace.label("paced"),
+            operation=trace.label("GET /"),
+            variant=trace.label("plain"),
+            worker=trace.label("w"),
+            shot=0,
+            sent=(1 + 2 * number) * 1_000_000_000,
+            received=12_000_000_000,
+            status=429 if number == 5 else 200,
+            headers=trace.header_set((None,) * 8),
+            connection=1,
+        )
+    assert paced(view(trace, promise), promise).outcome is Outcome.INCONCLUSIVE

@@ -16,6 +16,7 @@ from tollproof.ratelimit.admission import (
     first_excess,
     first_request_breach,
     fixed_window_breach,
+    possible,
     possible_peak,
     unjustified_refusals,
     windows_explain,
@@ -308,8 +309,23 @@ def paced(view: View, promise: RateLimitPromise) -> Finding:
         before = rows[0] and lane.sent[rows[0]] - lane.sent[rows[0] - 1]
         if rows[0] and before < 2 * policy.window:
             continue
-        refused = [row for row in rows if lane.outcome[row] == REFUSED]
+        shut = [row for row in rows if lane.outcome[row] == REFUSED]
+        # What is sent or worked off in bunches may exceed the limit after all.
+        refused = [
+            row
+            for row in shut
+            if possible(
+                *lane.countable, lane.sent[row] - policy.window, lane.received[row]
+            )
+            < policy.limit
+        ]
         seconds = lane.sent[rows[-1]] - lane.sent[rows[0]]
+        if shut and not refused:
+            return inconclusive(
+                aspect,
+                f"{len(shut)} of {len(rows)} requests were refused that should have "
+                "come evenly spaced, but may have been decided closer together",
+            )
         if refused:
             row = refused[0]
             return failed(

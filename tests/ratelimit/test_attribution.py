@@ -1,0 +1,60 @@
+"""One defect, one failure: the aspect that names the cause answers for the others."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ratelimit.cells import CELLS, Setting, schedule_of
+from tests.ratelimit.simulated import LAN, Deployment, run
+from tollproof.model import Outcome
+from tollproof.quota import judge
+from tollproof.ratelimit.attribution import owner_of
+from tollproof.ratelimit.finding import Aspect
+from tollproof.ratelimit.measure import Measurement, analyse
+
+SETTING = Setting(60, 60.0, 4)
+BY_NAME = {cell.name: cell for cell in CELLS}
+
+
+def both(name: str) -> tuple[Measurement, Measurement]:
+    """Return a measurement before and after its failures were attributed."""
+    cell = BY_NAME[name]
+    promise, schedule = schedule_of(cell, SETTING)
+    deployment = cell.change(
+        Deployment(make=cell.make, n=SETTING.limit, w=SETTING.window)
+    )
+    trace = run(schedule, promise, deployment, LAN, 4)
+    return analyse(trace, promise), judge(trace, promise)
+
+
+def failed(measurement: Measurement) -> set[Aspect]:
+    return {one.aspect for one in measurement.findings if one.outcome is Outcome.FAILED}
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("2 workers count apart, fixed-clock", Aspect.WORKERS),
+        ("3 workers count apart, fixed-first", Aspect.WORKERS),
+        ("no limit", Aspect.OVER_ADMISSION),
+        ("window too short", Aspect.WINDOW),
+        ("refusals count though promised not to", Aspect.COUNTING),
+        ("keys share an allowance", Aspect.ISOLATION),
+        ("2N at the edge though excluded", Aspect.EDGE),
+        ("forwarding header counts apart", Aspect.EVASION),
+    ],
+)
+def test_the_cause_alone_fails(name: str, cause: Aspect) -> None:
+    before, after = both(name)
+    assert failed(after) == {cause}
+    # Nothing that failed has come to pass: it waits for the cause to be mended.
+    for aspect in failed(before) - {cause}:
+        assert after[aspect].outcome is Outcome.INCONCLUSIVE
+        assert owner_of(after[aspect]) == cause
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+def test_a_failure_never_vanishes(cell: object) -> None:
+    before, after = both(getattr(cell, "name", ""))
+    assert bool(failed(before)) == bool(failed(after))
+    assert failed(after) <= failed(before)
