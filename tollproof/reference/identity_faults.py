@@ -43,6 +43,11 @@ TOKENS: Rows = (
     ("critical-header", "token-crit-ignored", "crit is ignored"),
     ("nested", "token-nested-unwrapped", "a token inside is not verified"),
     ("expired", "token-expired-accepted", "exp is not compared with the clock"),
+    (
+        "observed-expiry",
+        "token-verdict-remembered",
+        "a token once verified is remembered past its expiry",
+    ),
     ("expiry-required", "token-expiry-optional", "a token needs no exp"),
     ("not-before", "token-nbf-ignored", "nbf is ignored"),
     ("issued-at", "token-iat-ignored", "iat may lie in the future"),

@@ -201,6 +201,21 @@ def _cached_by_signature(procedure: Procedure) -> Procedure:
     return dataclasses.replace(procedure, authenticate=authenticate)
 
 
+def _remembered(procedure: Procedure) -> Procedure:
+    """Never look at the expiry of a token again that was seen in time."""
+    seen: set[str] = set()
+    proper = procedure.checks["expiry"]
+
+    def expiry(claims: Claims, policy: Policy, now: float) -> bool:
+        text = json.dumps(claims, sort_keys=True)
+        if text not in seen and not proper(claims, policy, now):
+            return False
+        seen.add(text)
+        return True
+
+    return dataclasses.replace(procedure, checks={**procedure.checks, "expiry": expiry})
+
+
 def _respelt(change: Callable[[str], str]) -> Loophole:
     """Verify the signature as it reads after some tidying up."""
 
@@ -462,6 +477,7 @@ LOOPHOLES: Mapping[str, Loophole] = {
     "token-crit-ignored": _also(_crit_ignored),
     "token-nested-unwrapped": _reading(_unwrapped),
     "token-expired-accepted": _judging("expiry", _any_expiry),
+    "token-verdict-remembered": _remembered,
     "token-expiry-optional": _judging("expiry", _optional_expiry),
     "token-nbf-ignored": _judging("not-before", _anything),
     "token-iat-ignored": _judging("issued-at", _anything),
