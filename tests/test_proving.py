@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
 from tollproof.errors import UsageError
@@ -52,3 +54,13 @@ def test_a_platform_that_tells_its_version_is_noticed_and_nothing_else() -> None
 def test_what_a_deployment_does_not_take_is_refused(given: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="takes faults"), serving(SPARK, **given):  # type: ignore[arg-type]
         pass
+
+
+def test_a_replica_has_its_own_fault_and_needs_to_be_started() -> None:
+    fault = "rotation-replica-late"
+    with pytest.raises(UsageError, match="replica"), serving(faults=[fault]):
+        pass
+    with serving(faults=[fault], replicas=1, in_process=True) as deployment:
+        replicas = tomllib.loads(deployment.profile_text)["target"]["replicas"]
+    assert len(replicas) == 1
+    assert replicas[0] != deployment.base_url

@@ -191,6 +191,7 @@ def _profile(trial: Trial, way: _Way, folder: Path) -> Iterator[Path]:
         faults=() if trial.fault == SOUND else (trial.fault,),
         tls="tls" in trial.needs,
         workers=2 if "workers" in trial.needs else 1,
+        replicas=1 if "replicas" in trial.needs else 0,
         algorithm=_algorithm(trial.needs),
         limit=way.limit,
         window=way.window,

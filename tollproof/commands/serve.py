@@ -50,6 +50,13 @@ def _whose(fault: Fault) -> str:
     help="Processes.",
 )
 @click.option(
+    "--replicas",
+    type=click.IntRange(0, 8),
+    default=0,
+    show_default=True,
+    help="Further addresses with the same keys, each a process of its own.",
+)
+@click.option(
     "--limit", type=click.IntRange(1), default=600, show_default=True, help="A window."
 )
 @click.option(

@@ -25,7 +25,8 @@ class Fault:
         check: id of the check that must notice it.
         title: what is wrong, as a sentence without a full stop.
         needs: what the deployment must be started with for it to show: `"tls"`,
-            `"workers"` for two, `"algorithm=sliding_log"` for another limiter.
+            `"workers"` for two, `"replicas"` for one,
+            `"algorithm=sliding_log"` for another limiter.
         of: what has the fault: a reference deployment, or a sample SDK.
     """
 

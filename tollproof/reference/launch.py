@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
@@ -86,6 +86,7 @@ def serving(
     limit: int = 600,
     window: float = 60.0,
     workers: int = 1,
+    replicas: int = 0,
     redis: str | None = None,
     algorithm: str = USUAL,
     tls: bool = False,
@@ -100,6 +101,7 @@ def serving(
         limit, window: default allowance of a key: requests, seconds.
         workers: processes that share the port and the counters.
         redis: URL of a Redis server to count in; SQLite otherwise.
+        replicas: further addresses with the same keys, each a process of its own.
         algorithm: how requests are counted; the profile promises it.
         port: 0 for any that is free.
         in_process: in a thread of this process, which starts in milliseconds; always
@@ -110,8 +112,8 @@ def serving(
         LaunchError: it did not start; says what it said.
     """
     if name == SPARK:
-        plain_only = workers == 1 and not redis and not tls and algorithm == USUAL
-        if not plain_only:
+        plain_only = workers == 1 and not replicas and algorithm == USUAL
+        if not plain_only or redis or tls:
             raise UsageError(f"{SPARK} takes faults, a limit, a window and an address")
         with _spark(faults, limit, window, port, host) as spark:
             yield spark
@@ -121,7 +123,9 @@ def serving(
         raise UsageError(
             f"there is no algorithm {algorithm!r}: choose {', '.join(ALGORITHMS)}"
         )
-    _fit(chosen, workers=workers, algorithm=algorithm)
+    _fit(chosen, workers=workers, replicas=replicas, algorithm=algorithm)
+    if replicas and tls:
+        raise UsageError("replicas are served over plain HTTP only: leave tls out")
     if workers < 1 or (in_process and workers > 1):
         raise UsageError("workers must be 1 or more, and 1 inside this process")
     with contextlib.ExitStack() as stack:
@@ -129,11 +133,12 @@ def serving(
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         try:
             sockets = bind(host, port, workers)
+            others = [bind(host, 0, 1)[0] for _ in range(replicas)]
             plain = bind(host, 0, workers) if tls else []
         except OSError as error:
             reason = error.strerror or str(error)
             raise LaunchError(f"{host}:{port} cannot be bound: {reason}") from None
-        for one in {*sockets, *plain}:
+        for one in {*sockets, *plain, *others}:
             stack.callback(one.close)
         base_url = _url("https" if tls else "http", host, sockets[0])
         if tls:
@@ -165,6 +170,7 @@ def serving(
             window=window,
             issuer_url=issuer_url,
             algorithm=algorithm,
+            replicas=tuple(_url("http", host, one) for one in others),
         )
         seeded = seed(folder, chosen, window)
         own = [[one, *plain[number : number + 1]] for number, one in enumerate(sockets)]
@@ -173,6 +179,13 @@ def serving(
             processes: tuple[Process, ...] = ()
         else:
             processes = stack.enter_context(_processes(settings, own))
+        for one in others:
+            stale = replace(settings, faults=_of_replica(chosen))
+            if in_process:
+                stack.enter_context(_thread(stale, [one]))
+            else:
+                more = stack.enter_context(_processes(stale, [[one]]))
+                processes = (*processes, *more)
         yield Deployment(
             name=name,
             base_url=base_url,
@@ -227,7 +240,15 @@ def _checked(
     return chosen
 
 
-def _fit(faults: frozenset[str], *, workers: int, algorithm: str) -> None:
+def _of_replica(faults: frozenset[str]) -> tuple[str, ...]:
+    """Return the faults of a replica: one of it alone is what others have as well."""
+    own = {"rotation-replica-late": "rotation-revocation-cached"}
+    return tuple(sorted(own.get(fault, fault) for fault in faults))
+
+
+def _fit(
+    faults: frozenset[str], *, workers: int, replicas: int, algorithm: str
+) -> None:
     """Refuse faults that would not show.
 
     Raises:
@@ -235,6 +256,8 @@ def _fit(faults: frozenset[str], *, workers: int, algorithm: str) -> None:
     """
     for fault in sorted(faults):
         needs = BY_NAME[fault].needs
+        if "replicas" in needs and not replicas:
+            raise UsageError(f"the fault {fault} shows with a replica or more")
         if "workers" in needs and workers < 2:
             raise UsageError(f"the fault {fault} shows with 2 workers or more")
         wanted = next((one for one in needs if one.startswith("algorithm=")), "")
@@ -361,6 +384,7 @@ def serve(
     limit: int = 600,
     window: float = 60.0,
     workers: int = 1,
+    replicas: int = 0,
     redis: str | None = None,
     algorithm: str = USUAL,
     tls: bool = False,
@@ -395,6 +419,7 @@ def serve(
             limit=limit,
             window=window,
             workers=workers,
+            replicas=replicas,
             redis=redis,
             algorithm=algorithm,
             tls=tls,

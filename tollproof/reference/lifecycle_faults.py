@@ -1,11 +1,12 @@
 """The faults of keys that come and go, and of where secrets lie, by suite.
 
-Each row: the check that notices it, its name, what is wrong. See `faults`.
+Each row: the check that notices it, its name, what is wrong, and what must be started
+for it to show. See `faults`.
 """
 
 from __future__ import annotations
 
-Rows = tuple[tuple[str, str, str], ...]
+Rows = tuple[tuple[str, ...], ...]
 
 ROTATION: Rows = (
     ("active-in-time", "rotation-slow-activation", "a new key works after 1.5 s only"),
@@ -61,6 +62,12 @@ ROTATION: Rows = (
     ("unique-keys", "rotation-key-repeated", "the same key is given out twice"),
     ("key-entropy", "rotation-key-guessable", "24 characters of a key are always 0"),
     ("key-structure", "rotation-key-counted", "keys end in a running number"),
+    (
+        "replicas",
+        "rotation-replica-late",
+        "a replica lets a revoked key in for another 1.5 s",
+        "replicas",
+    ),
 )
 SECRETS: Rows = (
     ("in-answer", "secrets-key-in-answer", "an answer holds the key in base64"),

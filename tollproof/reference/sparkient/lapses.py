@@ -30,7 +30,7 @@ from tollproof.reference.sparkient.messages import Answer, Call
 from tollproof.reference.sparkient.routes import Service
 
 #: The faults that need such a store.
-LAPSES = frozenset(name for _, name, _ in ROTATION)
+LAPSES = frozenset(row[1] for row in ROTATION)
 #: Seconds after which a late step has its effect; a second is promised.
 LATE = 1.5
 FORGOTTEN = 1.6

@@ -51,10 +51,12 @@ class Place:
         limit, window: the default allowance of a key: requests, seconds.
         issuer_url: where the issuer of ID tokens is.
         algorithm: how requests are counted.
+        replicas: further addresses with the same keys.
     """
 
     folder: Path
     base_url: str
+    replicas: tuple[str, ...] = ()
     http_url: str
     limit: int
     window: float
@@ -103,6 +105,8 @@ def _target(place: Place, seeded: Seeded) -> Iterator[str]:
     }
     yield "[target]"
     yield f"base_url = {_quoted(place.base_url)}"
+    if place.replicas:
+        yield f"replicas = {_quoted(place.replicas)}"
     if place.http_url:
         yield f"http_url = {_quoted(place.http_url)}"
     yield 'environment = "staging"'
