@@ -81,6 +81,39 @@ open("{tmp_path}/child", "w").write(str(child.pid))
     assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
+def test_a_child_that_left_the_group_holds_nobody_up(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    # It has the driver's output open for as long as it waits for this test.
+    source = f"""
+import subprocess, sys
+wait = "open({str(fifo)!r}).read()"
+subprocess.Popen([sys.executable, "-c", wait], start_new_session=True)
+sys.stderr.write("last words")
+sys.stderr.flush()
+{ECHO}
+"""
+    with driver(tmp_path, source) as running:
+        assert running.ask("hello").ok
+        held = os.open(fifo, os.O_WRONLY)  # opens when the child has come to read
+    try:
+        assert running.output() == "last words"
+    finally:
+        os.close(held)
+
+
+def test_a_reply_in_many_pieces_is_one_reply(tmp_path: Path) -> None:
+    source = """
+import sys
+sys.stdin.readline()
+for piece in ('{"id": 1', ', "ok": tr', 'ue}'):
+    sys.stdout.write(piece)
+    sys.stdout.flush()
+"""
+    with driver(tmp_path, source) as running:
+        assert running.ask("hello").ok
+
+
 def test_what_is_printed_on_standard_error_is_kept(tmp_path: Path) -> None:
     source = "import sys; sys.stderr.write('a line\\n'); sys.stderr.flush()\n" + ECHO
     with driver(tmp_path, source) as running:
@@ -100,6 +133,17 @@ def test_a_check_is_inconclusive_then_and_shows_the_last_output(
     assert found.reason is Reason.PRECONDITION
     if name == "crash":
         assert "it broke" in found.summary
+
+
+def test_a_driver_that_does_not_greet_is_asked_once_in_a_run(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    source = f"open({str(started)!r}, 'a').write('x'); input(); input()"
+    command = (sys.executable, "-c", source)
+    profile = profile_of(tmp_path / "p.toml", *command, more="patience = 1.0")
+    with opened(profile) as target:
+        found = [verdict(target, name) for name in ("sdk.api-key", "sdk.error-bounded")]
+    assert {one.outcome for one in found} == {Outcome.INCONCLUSIVE}
+    assert len(started.read_text()) == 1
 
 
 def test_the_last_output_is_redacted(tmp_path: Path) -> None:

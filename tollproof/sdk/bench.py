@@ -75,7 +75,9 @@ class Bench:
 
         Raises:
             Undetermined: the driver cannot be worked with; says what it last printed.
+                One that does not even say hello is not asked again in this run.
         """
+        self.deployment.once("sdk hello", self._greet)
         return self.deployment.once(script, lambda: self._play(script))
 
     def leaks(self, text: str, place: str) -> tuple[Leak, ...]:
@@ -108,25 +110,40 @@ class Bench:
 
     # -- playing ---------------------------------------------------------------------
 
+    def _greet(self) -> str:
+        """Return what the driver calls its SDK."""
+        try:
+            with self._folder() as folder, self._driver(folder, {}) as driver:
+                sdk = driver.ask("hello").sdk
+                driver.ask("quit")
+        except DriverFailed as failure:
+            raise self._undetermined(failure) from None
+        return self.redactor.redact(sdk)
+
+    @staticmethod
+    def _folder() -> tempfile.TemporaryDirectory[str]:
+        return tempfile.TemporaryDirectory(
+            prefix="tollproof-sdk-", ignore_cleanup_errors=True
+        )
+
+    def _driver(self, folder: str, environ: Mapping[str, str]) -> Driver:
+        return Driver(
+            self._command(),
+            folder=Path(folder),
+            environ=environ,
+            patience=self.sdk.patience,
+        )
+
     def _play(self, script: Script) -> Story:
         ending: list[Driver] = []
         platform = self.platform(script.scenario, lambda: _end(ending))
-        with (
-            tempfile.TemporaryDirectory(
-                prefix="tollproof-sdk-", ignore_cleanup_errors=True
-            ) as folder,
-            platform,
-        ):
+        with self._folder() as folder, platform:
             stand_ins = self._stand_ins(platform, Path(folder))
-            driver = Driver(
-                self._command(),
-                folder=Path(folder),
-                environ={
-                    name: str(_filled(value, stand_ins))
-                    for name, value in script.environment
-                },
-                patience=self.sdk.patience,
-            )
+            environ = {
+                name: str(_filled(value, stand_ins))
+                for name, value in script.environment
+            }
+            driver = self._driver(folder, environ)
             ending.append(driver)
             performed: list[tuple[Step, Reply]] = []
             sdk = ""

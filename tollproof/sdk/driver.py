@@ -2,7 +2,8 @@
 
 Knows processes, pipes, time and how much is too much. Must not know SDKs, nor show
 what a driver printed: whoever does must redact it first. A driver has just the
-environment that it is given, and is ended with all of its children.
+environment that it is given, and is ended with its process group; a child that left
+the group may live on, and holds nobody up.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import selectors
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tollproof.errors import TollproofError
 from tollproof.sdk.protocol import Reply, Verb, read_reply, request
@@ -23,6 +25,7 @@ from tollproof.sdk.protocol import Reply, Verb, read_reply, request
 #: Bytes of one line, and of all output on one stream, after which a driver is ended.
 LINE = 1 << 20
 FLOOD = 4 << 20
+CHUNK = 1 << 16
 #: Characters of output that are kept for the reader, from its end.
 TAIL = 2000
 #: Seconds that a driver is given to leave when it is asked to.
@@ -74,6 +77,7 @@ class Driver:
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._process: subprocess.Popen[bytes] | None = None
         self._readers: list[threading.Thread] = []
+        self._over: tuple[int, int] = (-1, -1)
 
     def __enter__(self) -> Driver:
         inherited = {
@@ -96,10 +100,11 @@ class Driver:
                 f"The driver {name} cannot be started: {reason}."
             ) from None
         self._process = process
+        self._over = os.pipe()
         for stream, keep in ((process.stdout, False), (process.stderr, True)):
             if stream is not None:
                 thread = threading.Thread(
-                    target=self._read, args=(stream, keep), daemon=True
+                    target=self._read, args=(stream.fileno(), keep), daemon=True
                 )
                 thread.start()
                 self._readers.append(thread)
@@ -114,8 +119,11 @@ class Driver:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(FAREWELL)
             self.end()
+            # What is in the pipes is read; more is not waited for.
+            os.close(self._over[1])
             for thread in self._readers:
-                thread.join(FAREWELL)
+                thread.join()
+            os.close(self._over[0])
             for stream in (process.stdout, process.stderr):
                 if stream is not None:
                     stream.close()
@@ -169,20 +177,39 @@ class Driver:
 
     # -- listening -------------------------------------------------------------------
 
-    def _read(self, stream: IO[bytes], keep: bool) -> None:
-        size = 0
-        while line := stream.readline(LINE):
-            size += len(line)
-            if size > FLOOD or len(line) >= LINE:
+    def _read(self, stream: int, keep: bool) -> None:
+        size, rest = 0, b""
+        for chunk in self._chunks(stream):
+            size += len(chunk)
+            *lines, rest = (rest + chunk).split(b"\n")
+            if keep:
+                self._keep(chunk)
+                rest = b""
+            for line in () if keep else lines:
+                self._lines.put(line)
+            if size > FLOOD or len(rest) >= LINE:
                 self._why = f"printed more than {size >> 10} KiB"
+                rest = b""
                 self.end()
                 break
-            if keep:
-                self._keep(line)
-            else:
-                self._lines.put(line)
         if not keep:
+            if rest:
+                self._lines.put(rest)
             self._lines.put(None)
+
+    def _chunks(self, stream: int) -> Iterator[bytes]:
+        """Yield what comes until the stream ends, or the driver is over and silent."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(stream, selectors.EVENT_READ)
+            selector.register(self._over[0], selectors.EVENT_READ)
+            while True:
+                ready = {key.fd for key, _ in selector.select()}
+                if stream not in ready:
+                    return
+                chunk = os.read(stream, CHUNK)
+                if not chunk:
+                    return
+                yield chunk
 
     def _keep(self, line: bytes) -> None:
         with self._lock:
