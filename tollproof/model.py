@@ -204,7 +204,7 @@ class Response:
     def header_list(self, name: str) -> tuple[str, ...]:
         """Return every field line of that name, in order of arrival."""
         wanted = name.lower()
-        return tuple(value for key, value in self.headers if key.lower() == wanted)
+        return tuple([value for key, value in self.headers if key.lower() == wanted])
 
 
 class FailureKind(StrEnum):
@@ -398,21 +398,8 @@ T = TypeVar("T")
 
 def to_json(value: Any) -> Any:
     """Turn any value of this module into plain JSON; empty optional fields stay out."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            name: to_json(item)
-            for name, default in _defaults(type(value))
-            if (item := getattr(value, name)) != default
-        }
-    if isinstance(value, StrEnum):
-        return value.value
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_json(item) for item in value]
-    return value
+    kind: Any = type(value)
+    return _writer(kind)(value)
 
 
 def from_json(kind: type[T], data: Any) -> T:
@@ -443,6 +430,29 @@ def _defaults(kind: type) -> tuple[tuple[str, Any], ...]:
         return _REQUIRED
 
     return tuple((item.name, default(item)) for item in dataclasses.fields(kind))
+
+
+@cache
+def _writer(kind: type) -> Callable[[Any], Any]:
+    """Return what makes JSON of a value of this type: each type is looked at once."""
+    if dataclasses.is_dataclass(kind):
+        fields = _defaults(kind)
+        return lambda value: {
+            name: item if type(item) is str else to_json(item)
+            for name, default in fields
+            if (item := getattr(value, name)) != default
+        }
+    if issubclass(kind, StrEnum):
+        return lambda value: value.value
+    if issubclass(kind, date):
+        return lambda value: value.isoformat()
+    if issubclass(kind, Mapping):
+        return lambda value: {str(key): to_json(item) for key, item in value.items()}
+    if issubclass(kind, list | tuple):
+        return lambda value: [
+            item if type(item) is str else to_json(item) for item in value
+        ]
+    return lambda value: value
 
 
 @cache

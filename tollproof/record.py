@@ -249,4 +249,4 @@ def _load(path: Path) -> Run:
 
 
 def _dump(document: object) -> str:
-    return json.dumps(document, ensure_ascii=True, indent=1) + "\n"
+    return json.dumps(document, ensure_ascii=True) + "\n"

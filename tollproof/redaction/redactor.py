@@ -93,8 +93,8 @@ class Redactor:
                 run = text[place : place + RUN]
                 if run not in self._runs and len(set(run)) > 2:
                     self._runs[run] = form, place
-                    for start in range(_STRIDE):
-                        self._grams.setdefault(run[start : start + _GRAM], ())
+            for place in range(form.first, size - _GRAM + 1):
+                self._grams.setdefault(text[place : place + _GRAM], ())
         for place in range(size - RUN, size - _GRAM + 1):
             gram = text[place : place + _GRAM]
             ends = self._grams.get(gram, ())

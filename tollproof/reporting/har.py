@@ -6,14 +6,13 @@ an exchange is an exchange.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tollproof.model import Exchange, Request, Response
-from tollproof.reporting.text import plain_json
+from tollproof.reporting.text import laid_out, plain_json
 
 __all__ = ["render"]
 
@@ -31,7 +30,7 @@ def render(
         "entries": entries,
         "comment": comment,
     }
-    return json.dumps(plain_json({"log": log}), indent=1, allow_nan=False) + "\n"
+    return laid_out(plain_json({"log": log}))
 
 
 def _entry(exchange: Exchange) -> dict[str, Any]:

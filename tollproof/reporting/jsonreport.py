@@ -6,10 +6,8 @@ says what comes out. Must not know where the file goes.
 
 from __future__ import annotations
 
-import json
-
 from tollproof.model import Run, to_json
-from tollproof.reporting.text import plain_json
+from tollproof.reporting.text import laid_out, plain_json
 
 __all__ = ["FORMAT", "render"]
 
@@ -24,4 +22,4 @@ def render(run: Run) -> str:
     lone surrogates are spelt out: every strict parser can read the file.
     """
     body = {"format": FORMAT, **to_json(run)}
-    return json.dumps(plain_json(body), indent=1, allow_nan=False) + "\n"
+    return laid_out(plain_json(body))

@@ -6,11 +6,12 @@ any report format: each escapes its own mark-up on top of what is done here.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from typing import Any
 
-__all__ = ["clip", "one_line", "plain_json", "visible", "visible_json"]
+__all__ = ["clip", "laid_out", "one_line", "plain_json", "visible", "visible_json"]
 
 # C0 and C1 controls but tab and newline; soft hyphen; zero-width, bidirectional and
 # other invisible format characters; line and paragraph separators; variation
@@ -68,6 +69,32 @@ def plain_json(value: Any) -> Any:
 def visible_json(value: Any) -> Any:
     """As :func:`plain_json`, with every string made :func:`visible` as well."""
     return _walk(value, visible)
+
+
+def laid_out(document: dict[str, Any]) -> str:
+    """Return the document as JSON, a member a line and of a long list an item a line.
+
+    Fit to be read and compared line by line, as `indent` would make it; but `indent`
+    is written in Python, and takes ten times as long for the thousands of results.
+
+    Raises:
+        ValueError: a figure in it is one that JSON has no word for.
+    """
+    return _members(document) + "\n"
+
+
+def _members(value: dict[str, Any]) -> str:
+    lines = (f"{json.dumps(key)}: {_member(item)}" for key, item in value.items())
+    return "{\n" + ",\n".join(lines) + "\n}"
+
+
+def _member(value: Any) -> str:
+    if isinstance(value, dict) and value:
+        return _members(value)
+    if isinstance(value, list) and value:
+        items = (json.dumps(item, allow_nan=False) for item in value)
+        return "[\n" + ",\n".join(items) + "\n]"
+    return json.dumps(value, allow_nan=False)
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
