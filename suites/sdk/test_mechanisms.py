@@ -59,7 +59,7 @@ def _alone(on: Bench, mechanism: SdkMechanism) -> Verdict:
         )
     if not uses(on, story, mechanism):
         return failed(
-            f"The SDK was given {NAMES[mechanism]} and does not send it as promised.",
+            f"With {NAMES[mechanism]} alone the SDK does not send what it promises.",
             *story.evidence()[:3],
             expected=f"{name}: {value}",
             actual=described(on, story.api),

@@ -167,8 +167,8 @@ def control(bench: Bench, mechanism: SdkMechanism) -> Story:
     if not uses(bench, story, mechanism):
         raise Undetermined(
             Reason.PRECONDITION,
-            f"{NAMES[mechanism].capitalize()} alone is not sent as promised, so "
-            f"nothing that rests on it can be told; see {OWN[mechanism]}."
+            f"With {NAMES[mechanism]} alone the SDK does not send what it promises, "
+            f"so nothing that rests on that can be told; see {OWN[mechanism]}."
             f"{why(story.replies)}",
             *ids(story.evidence()),
         )
@@ -224,7 +224,10 @@ def why(replies: Iterable[Reply]) -> str:
     """Say how the SDK explains its first failure; empty without one."""
     for reply in replies:
         if reply.unsupported:
-            return " The driver says that the SDK has no such thing."
+            return (
+                " The driver says that there is no such thing: teach it to the driver,"
+                " or take the promise out of the profile."
+            )
         if reply.error is not None:
             text = next(iter(reply.error.forms.values()), "")
             return f" The SDK raised {reply.error.type}: {text[:200]}"
