@@ -155,6 +155,35 @@ def test_is_skipped():
     assert False
 
 
+@pytest.mark.xfail(reason="known")
+def test_is_known_to_fail():
+    assert False
+
+
+@pytest.mark.xfail(reason="fixed")
+def test_fails_no_more():
+    assert True
+
+
+@pytest.mark.xfail(strict=True)
+def test_fails_no_more_though_it_must():
+    assert True
+
+
+@pytest.mark.xfail(raises=ValueError)
+def test_fails_in_another_way():
+    assert False
+
+
+@pytest.mark.xfail(run=False)
+def test_is_not_even_run():
+    assert False
+
+
+def test_gives_up():
+    pytest.xfail("too hard")
+
+
 def test_has_a_bug():
     {}["x"]
 
@@ -252,6 +281,12 @@ EXPECTED = {
     ("raises-nothing", "deployment"): F,
     ("skips", "deployment"): N,
     ("is-skipped", "deployment"): N,
+    ("is-known-to-fail", "deployment"): N,
+    ("fails-no-more", "deployment"): P,
+    ("fails-no-more-though-it-must", "deployment"): F,
+    ("fails-in-another-way", "deployment"): F,
+    ("is-not-even-run", "deployment"): N,
+    ("gives-up", "deployment"): N,
     ("has-a-bug", "deployment"): I,
     ("exits", "deployment"): I,
     ("is-not-set-up", "deployment"): I,
@@ -324,6 +359,8 @@ def test_every_verdict_says_why(mine: tuple[Finished, Run]) -> None:
     assert "no good" in said["fails-in-words", "deployment"].actual
     assert "DID NOT RAISE" in said["raises-nothing", "deployment"].actual
     assert said["skips", "deployment"].summary.endswith("not today")
+    assert said["is-known-to-fail", "deployment"].summary.endswith("known")
+    assert said["gives-up", "deployment"].summary.endswith("too hard")
     assert "KeyError" in said["has-a-bug", "deployment"].summary
     assert "cannot be set up" in said["is-not-set-up", "deployment"].summary
     assert "left something" in said["is-not-taken-down", "deployment"].summary

@@ -10,62 +10,49 @@ must have the target to itself, and then what judges every exchange, over all jo
 
 from __future__ import annotations
 
-import difflib
 import inspect
-import re
 import signal
 import sys
-from collections.abc import Callable, Generator, Sequence
-from enum import IntEnum
-from fnmatch import fnmatchcase
-from functools import partial
-from itertools import chain
-from pathlib import Path
+from collections.abc import Generator
 from types import FrameType
 from typing import Any
 
 import pytest
 
 from tollproof.declare import spec_of
-from tollproof.errors import CatalogueError, Undetermined, UsageError
-from tollproof.evaluate import evaluate, verdict_of
-from tollproof.judgement import Exit, exit_code
-from tollproof.model import (
-    CheckSpec,
-    Impact,
-    Outcome,
-    Reason,
-    Result,
-    Severity,
-    Tier,
-    Verdict,
-    from_json,
-    now,
-    to_json,
+from tollproof.errors import Undetermined, UsageError
+from tollproof.evaluate import evaluate
+from tollproof.judgement import exit_code
+from tollproof.model import Outcome, Result, Severity, Tier, Verdict, from_json, to_json
+from tollproof.plan import SUBJECTS, WHOLE, Case, cases
+from tollproof.pytest_plugin.items import (
+    Turn,
+    case_of,
+    is_partial,
+    is_passive,
+    refuse_collisions,
+    refuse_unknown,
+    spec_for,
+    turn,
 )
-from tollproof.plan import PASSIVE, SUBJECTS, WHOLE, Case, Selection, cases
-from tollproof.reporting.text import one_line, visible
-from tollproof.resources import bundled
+from tollproof.pytest_plugin.reports import (
+    PYTEST_OUTCOME,
+    WORDS,
+    exit_status,
+    representation,
+    without_verdict,
+)
+from tollproof.pytest_plugin.shared import (
+    CASE,
+    RESULT,
+    SESSION,
+    is_controller,
+    worker_id,
+)
+from tollproof.reporting.text import visible
 from tollproof.running import NOTHING_JUDGED
 from tollproof.session import Judged, Session, open_session
 from tollproof.target import Target
-
-SESSION = pytest.StashKey[Session]()
-CASE = pytest.StashKey[tuple[CheckSpec, Case]]()
-RESULT = pytest.StashKey[Result]()
-
-_WORDS = {
-    Outcome.PASSED: ("passed", ".", "PASSED"),
-    Outcome.FAILED: ("failed", "F", "FAILED"),
-    Outcome.INCONCLUSIVE: ("inconclusive", "?", "INCONCLUSIVE"),
-    Outcome.NOT_APPLICABLE: ("not applicable", "-", "NOT APPLICABLE"),
-}
-_PYTEST_OUTCOME = {
-    Outcome.PASSED: "passed",
-    Outcome.FAILED: "failed",
-    Outcome.INCONCLUSIVE: "failed",
-    Outcome.NOT_APPLICABLE: "skipped",
-}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -109,7 +96,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.getoption("tollproof_profile") or config.getoption("help"):
         return
     try:
-        session = open_session(config.option, _worker_id(config))
+        session = open_session(config.option, worker_id(config))
     except UsageError as error:
         raise pytest.UsageError(visible(str(error))) from error
     except Undetermined as error:
@@ -119,7 +106,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SESSION] = session
     if config.getoption("tollproof_progress"):
         signal.signal(signal.SIGINT, _interrupt_once)
-    if not _worker_id(config):
+    if not worker_id(config):
         config.pluginmanager.register(_Listener(session), "tollproof-listener")
 
 
@@ -132,17 +119,6 @@ def _interrupt_once(number: int, frame: FrameType | None) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if session := config.stash.get(SESSION, None):
         session.close()
-
-
-def _worker_id(config: pytest.Config) -> str:
-    """Return xdist's name of this process, `gw0` …, or an empty text."""
-    workerinput = getattr(config, "workerinput", None)
-    return str(workerinput["workerid"]) if workerinput else ""
-
-
-def _is_controller(config: pytest.Config) -> bool:
-    """Whether other processes run the items and this one only listens."""
-    return not _worker_id(config) and config.pluginmanager.hasplugin("dsession")
 
 
 # -- fixtures ------------------------------------------------------------------------
@@ -173,7 +149,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     session = metafunc.config.stash.get(SESSION, None)
     if session is None:
         return
-    spec = _spec(metafunc.function, metafunc.module.__name__)
+    spec = spec_for(metafunc.function, metafunc.module.__name__)
     parameters = list(inspect.signature(metafunc.function).parameters)
     found = cases(spec, parameters, session.deployment, session.selection)
     names = [name for name in parameters if name in SUBJECTS]
@@ -190,10 +166,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     session = item.config.stash.get(SESSION, None)
     if session is None or not isinstance(item, pytest.Function):
         return
-    spec = _spec(item.function, item.module.__name__)
+    spec = spec_for(item.function, item.module.__name__)
     # unittest's methods are never asked for subjects.
     found = session.cases.setdefault(spec.id, {WHOLE: Case(subject=WHOLE)})
-    item.stash[CASE] = (spec, _case(item, found))
+    item.stash[CASE] = (spec, case_of(item, found))
     item.add_marker(
         pytest.mark.check(
             id=spec.id,
@@ -206,53 +182,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     item.extra_keyword_matches.update(item.label for item in spec.references)
 
 
-def _case(item: pytest.Function, found: dict[str, Case]) -> Case:
-    callspec = getattr(item, "callspec", None)
-    if callspec is None:
-        return next(iter(found.values()))
-    given = {name: value for name, value in callspec.params.items() if name in SUBJECTS}
-    # pytest's id of a subject is the subject, mostly: no search through a thousand.
-    likely = found.get(callspec.id)
-    for case in chain((likely,) if likely else (), found.values()):
-        if dict(case.arguments) == given or (
-            not case.arguments and not any(given.values())
-        ):
-            break
-    else:
-        case = Case(subject=WHOLE)
-    if set(callspec.params) - set(given):
-        # The author's own parameters tell subjects apart as well.
-        return Case(
-            subject=callspec.id,
-            arguments=case.arguments,
-            inapplicable=case.inapplicable,
-            left_out=case.left_out,
-        )
-    return case
-
-
-def _spec(function: Callable[..., Any], module: str) -> CheckSpec:
-    """Return what a check declares, or what a plain test of a user's amounts to."""
-    declared = spec_of(function)
-    if declared is not None:
-        return declared
-    suite = _slug(module.rpartition(".")[2])
-    # Methods of the same name in two classes of a file are two checks.
-    names = function.__qualname__.rpartition("<locals>.")[2].split(".")
-    slug = "-".join(filter(None, map(_slug, names)))
-    title = inspect.cleandoc(function.__doc__ or slug.replace("-", " "))
-    return CheckSpec(
-        id=f"{suite or 'tests'}.{slug}",
-        title=title.splitlines()[0].rstrip("."),
-        severity=Severity.MEDIUM,
-        rationale=title,
-    )
-
-
-def _slug(name: str) -> str:
-    return re.sub("[^a-z0-9]+", "-", name.lower().removeprefix("test")).strip("-")
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
@@ -261,13 +190,13 @@ def pytest_collection_modifyitems(
     if session is None:
         return
     ours = [item for item in items if CASE in item.stash]
-    partly = _is_partial(config)
+    partly = is_partial(config)
     try:
-        _refuse_collisions(ours)
+        refuse_collisions(ours)
         if not partly:
-            _refuse_unknown(session.selection, [item.stash[CASE][0] for item in ours])
+            refuse_unknown(session.selection, [item.stash[CASE][0] for item in ours])
     except pytest.UsageError:
-        if not _worker_id(config):
+        if not worker_id(config):
             raise
         # The controller collects as well, in the end, and says what is wrong.
         items.clear()
@@ -279,87 +208,11 @@ def pytest_collection_modifyitems(
     if not config.getoption("collectonly"):
         session.write_plan()
     gone = set(left_out)
-    if _worker_id(config):
-        gone |= {item for item in ours if _turn(item) > Turn.ANY}
-    if _is_controller(config):
-        gone |= {item for item in items if _turn(item) <= Turn.ANY}
-    items[:] = sorted((item for item in items if item not in gone), key=_turn)
-
-
-class Turn(IntEnum):
-    """When an item runs; past ANY, no other process sends anything any more."""
-
-    FIRST = 0
-    ANY = 1
-    UNDISTURBED = 2
-    LAST = 3
-
-
-def _turn(item: pytest.Item) -> Turn:
-    if CASE not in item.stash:
-        return Turn.ANY
-    spec, _ = item.stash[CASE]
-    if spec.suite == "preflight":
-        return Turn.FIRST  # it explains what fails later
-    # What is kept of a run, in logs and stores, is looked at when all of it was sent.
-    if _is_passive(item) or spec.suite == "secrets":
-        return Turn.LAST
-    # What measures spends the allowance of keys, and counts what others send.
-    measures = spec.impact in (Impact.LOAD, Impact.LIFECYCLE)
-    return Turn.UNDISTURBED if measures else Turn.ANY
-
-
-def _is_passive(item: pytest.Item) -> bool:
-    return isinstance(item, pytest.Function) and PASSIVE in item.fixturenames
-
-
-def _refuse_collisions(items: list[pytest.Item]) -> None:
-    owners: dict[str, Callable[..., Any]] = {}
-    for item in items:
-        if not isinstance(item, pytest.Function):
-            continue
-        spec, _ = item.stash[CASE]
-        function = inspect.unwrap(item.function)
-        for name in (spec.id, *spec.aliases):
-            owner = owners.setdefault(name, function)
-            if owner.__code__ is not function.__code__:
-                raise pytest.UsageError(
-                    str(
-                        CatalogueError(
-                            f"two checks call themselves {name!r}: "
-                            f"{_place(owner)} and {_place(function)}; rename one"
-                        )
-                    )
-                )
-
-
-def _is_partial(config: pytest.Config) -> bool:
-    """Whether pytest was asked for less than every suite that is installed."""
-    narrowing = ("keyword", "markexpr", "lf", "deselect", "stepwise")
-    if any(config.getoption(name, default=None) for name in narrowing):
-        return True
-    own = bundled("suites").resolve()
-    given = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
-    return not any(path == own or path in own.parents for path in given)
-
-
-def _refuse_unknown(selection: Selection, specs: Sequence[CheckSpec]) -> None:
-    """Refuse a name that stands for nothing: it would be taken for judged."""
-    ids = {name for spec in specs for name in (spec.id, *spec.aliases)}
-    suites = {spec.suite for spec in specs}
-    for kind, wanted, known in (
-        *(("suite", name, suites) for name in selection.suites),
-        *(("check", name, ids) for name in selection.checks),
-    ):
-        if not any(fnmatchcase(name, wanted) for name in known):
-            near = difflib.get_close_matches(wanted, sorted(known), n=3)
-            hint = f"; did you mean {', '.join(near)}?" if near else ""
-            raise pytest.UsageError(f"there is no {kind} {wanted!r}{hint}")
-
-
-def _place(function: Callable[..., Any]) -> str:
-    code = function.__code__
-    return f"{code.co_filename}:{code.co_firstlineno}"
+    if worker_id(config):
+        gone |= {item for item in ours if turn(item) > Turn.ANY}
+    if is_controller(config):
+        gone |= {item for item in items if turn(item) <= Turn.ANY}
+    items[:] = sorted((item for item in items if item not in gone), key=turn)
 
 
 # -- running -------------------------------------------------------------------------
@@ -372,14 +225,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object | None:
         return None
     if inspect.iscoroutinefunction(pyfuncitem.function):
         return None  # some other plugin's business; its report becomes the verdict
+    if _may_fail(pyfuncitem):
+        return None  # pytest knows what its mark means; its report is the verdict
     spec, case = pyfuncitem.stash[CASE]
-    if _is_passive(pyfuncitem) and not case.inapplicable:
+    if is_passive(pyfuncitem) and not case.inapplicable:
         session.sweep(_judges(pyfuncitem.session.items, session))
 
     def procedure() -> object:
         if case.inapplicable:
             return Verdict(outcome=Outcome.NOT_APPLICABLE, summary=case.inapplicable)
-        if _is_passive(pyfuncitem):
+        if is_passive(pyfuncitem):
             return session.swept[spec.id]
         arguments = {
             name: pyfuncitem.funcargs[name]
@@ -388,6 +243,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object | None:
         }
         try:
             returned = pyfuncitem.obj(**arguments)
+        except pytest.xfail.Exception:
+            raise  # a kind of `fail` to Python, and of `skip` to pytest
         except pytest.fail.Exception as failure:
             raise AssertionError(str(failure)) from failure
         if returned is None and spec_of(pyfuncitem.function) is None:
@@ -399,13 +256,19 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object | None:
     return True
 
 
+def _may_fail(item: pytest.Function) -> bool:
+    """Whether its author marks a test of theirs `xfail`; a check takes waivers only."""
+    marked = item.get_closest_marker("xfail") is not None
+    return marked and spec_of(item.function) is None
+
+
 def _judges(items: list[pytest.Item], session: Session) -> dict[str, Judged]:
     """Return the function of every check that judges exchanges, by check id."""
     judges: dict[str, Judged] = {}
     for item in items:
         if isinstance(item, pytest.Function) and CASE in item.stash:
             spec, case = item.stash[CASE]
-            if _is_passive(item) and not case.inapplicable:
+            if is_passive(item) and not case.inapplicable:
                 judges[spec.id] = Judged(
                     function=item.function, target=session.target(spec.id)
                 )
@@ -426,69 +289,12 @@ def pytest_runtest_makereport(
     if report.when != "call" and report.passed:
         return report
     if result is None or report.when == "teardown":
-        result = session.redacted(_without_verdict(item, report, call))
+        result = session.redacted(without_verdict(item, report, call))
     outcome = result.verdict.outcome
-    report.outcome = _PYTEST_OUTCOME[outcome]  # type: ignore[assignment]
-    report.longrepr = _representation(result, item)
+    report.outcome = PYTEST_OUTCOME[outcome]  # type: ignore[assignment]
+    report.longrepr = representation(result, item)
     report.tollproof = to_json(result)  # type: ignore[attr-defined]
     return report
-
-
-def _without_verdict(
-    item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[None]
-) -> Result:
-    """Return the result of an item that gave no verdict of its own, or not the last.
-
-    unittest's methods and coroutines are run by others, and what a fixture takes down
-    comes after the verdict: if it cannot, something of the run was left behind.
-    """
-    spec, case = item.stash[CASE]
-    error = call.excinfo.value if call.excinfo else None
-    if report.skipped:
-        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else "skipped"
-        verdict = Verdict(outcome=Outcome.NOT_APPLICABLE, summary=str(why))
-    elif report.when == "call":
-        verdict = verdict_of(partial(_conclude, error))
-    else:
-        word = "set up" if report.when == "setup" else "taken down"
-        verdict = Verdict(
-            outcome=Outcome.INCONCLUSIVE,
-            reason=Reason.HARNESS,
-            summary=f"The check could not be {word}: {report.longreprtext[-500:]}",
-        )
-    return Result(
-        check=spec.id,
-        subject=case.subject,
-        verdict=verdict,
-        at=now(),
-        seconds=report.duration,
-    )
-
-
-def _conclude(error: BaseException | None) -> Verdict:
-    if isinstance(error, pytest.fail.Exception):
-        raise AssertionError(str(error)) from error
-    if isinstance(error, Exception):
-        raise error
-    if error is not None:
-        raise RuntimeError(f"ended by {type(error).__name__}: {error}")
-    return Verdict(outcome=Outcome.PASSED, summary="Every assertion holds.")
-
-
-def _representation(result: Result, item: pytest.Item) -> Any:
-    verdict = result.verdict
-    if verdict.outcome is Outcome.PASSED:
-        return None
-    if verdict.outcome is Outcome.NOT_APPLICABLE:
-        path, line, _ = item.location
-        return (str(path), line or 0, one_line(verdict.summary))
-    lines = [f"{result.check} on {result.subject}: {visible(verdict.summary)}"]
-    if verdict.expected or verdict.actual:
-        lines += [
-            f"  expected: {visible(verdict.expected)}",
-            f"  actual:   {visible(verdict.actual)}",
-        ]
-    return "\n".join(lines)
 
 
 def pytest_report_teststatus(
@@ -497,16 +303,16 @@ def pytest_report_teststatus(
     data = getattr(report, "tollproof", None)
     if data is None:
         return None
-    return _WORDS[Outcome(data["verdict"]["outcome"])]
+    return WORDS[Outcome(data["verdict"]["outcome"])]
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     state = session.config.stash.get(SESSION, None)
-    if state is not None and not _worker_id(session.config):
-        state.started(_is_controller(session.config))
+    if state is not None and not worker_id(session.config):
+        state.started(is_controller(session.config))
     done = yield
-    if state is None or not _is_controller(session.config):
+    if state is None or not is_controller(session.config):
         return done
     # xdist's controller collects nothing; these checks need the target to themselves,
     # or all of the journals, so they run here, after the last worker's last line.
@@ -546,7 +352,7 @@ def pytest_sessionfinish(
     state = session.config.stash.get(SESSION, None)
     if state is None:
         return
-    if _worker_id(session.config):
+    if worker_id(session.config):
         state.tidy_worker()
         return
     if session.config.getoption("collectonly"):
@@ -560,25 +366,9 @@ def pytest_sessionfinish(
     if not session.config.pluginmanager.hasplugin("terminalreporter"):
         sys.stderr.writelines(f"tollproof: {why}\n" for why in state.refused if why)
     fail_on = Severity(session.config.getoption("tollproof_fail_on"))
-    session.exitstatus = _exit_status(
+    session.exitstatus = exit_status(
         session.exitstatus, exit_code(run, fail_on), state.others_failed
     )
-
-
-def _exit_status(
-    status: int | pytest.ExitCode, judged: Exit, others_failed: bool
-) -> int | pytest.ExitCode:
-    """Let pytest's exit status say what the judgement of the run says.
-
-    pytest counts a waived failure and one below the severity asked for, and knows
-    nothing of stale waivers or of what was planned and never ran.
-    """
-    codes = pytest.ExitCode
-    if status == codes.TESTS_FAILED and judged is Exit.PASSED and not others_failed:
-        return codes.OK
-    if status == codes.OK and judged is not Exit.PASSED:
-        return codes.TESTS_FAILED
-    return status
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
