@@ -32,3 +32,12 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         if "://" not in target and not target.startswith("mailto:"):
             assert (page.parent / target).exists(), f"{page.name} points at {target}"
+
+
+def test_every_page_of_the_documentation_is_in_its_index() -> None:
+    docs = ROOT / "docs"
+    index = docs / "README.md"
+    linked = set(re.findall(r"\]\(([^)#]+)", index.read_text()))
+    pages = {page.relative_to(docs).as_posix() for page in docs.rglob("*.md")}
+
+    assert pages - linked == {index.name}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tollproof.errors import ResourceError
-from tollproof.resources import Folder, bundled
+from tollproof.resources import Folder, bundled, shipped
 
 
 @pytest.mark.parametrize("name", ["suites", "profiles", "reports"])
@@ -37,3 +37,34 @@ def test_missing_folder_of_a_checkout_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(ResourceError, match="'suites' is missing"):
         bundled("suites", package=tmp_path / "tollproof")
+
+
+def test_a_shipped_profile_is_found_wherever_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    named = Path("profiles/sdk/own.toml")
+
+    assert shipped(named) == bundled("profiles") / "sdk" / "own.toml"
+
+
+def test_a_file_of_ones_own_wins_over_a_shipped_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    named = Path("profiles/sdk/own.toml")
+    named.parent.mkdir(parents=True)
+    named.touch()
+
+    assert shipped(named) == named
+
+
+@pytest.mark.parametrize(
+    "other", ["profiles/none.toml", "sdk/own.toml", "profiles/../pyproject.toml"]
+)
+def test_any_other_path_is_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert shipped(Path(other)) == Path(other)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from tollproof.errors import ResourceError
 
-__all__ = ["Folder", "bundled"]
+__all__ = ["Folder", "bundled", "shipped"]
 
 Folder = Literal["suites", "profiles", "reports"]
 
@@ -41,3 +41,15 @@ def bundled(name: Folder, *, package: Path = _PACKAGE) -> Path:
         f"the folder {name!r} is missing from this installation of tollproof; "
         "install it again"
     )
+
+
+def shipped(profile: Path) -> Path:
+    """Return the shipped profile that a path such as `profiles/sdk/own.toml` names.
+
+    Only where there is no file of that path; else, and for any other path, the path
+    itself.
+    """
+    if profile.exists() or profile.parts[:1] != ("profiles",) or ".." in profile.parts:
+        return profile
+    ours = bundled("profiles").joinpath(*profile.parts[1:])
+    return ours if ours.is_file() else profile

@@ -18,6 +18,7 @@ from tollproof.plan import Selection, cases
 from tollproof.profile.load import load_profile
 from tollproof.quota import plan_measurement
 from tollproof.reporting.text import one_line
+from tollproof.resources import shipped
 from tollproof.running import suite_folders
 
 
@@ -37,6 +38,7 @@ def doctor(profile: Path, base_url: str | None, tier: str, offline: bool) -> int
 
     Sends nothing but one preflight request or three for each identity.
     """
+    profile = shipped(profile)
     loaded = load_profile(profile, base_url=base_url, environ=os.environ)
     click.echo(f"{profile}: reads well ({loaded.name}, {loaded.target.environment})")
     deployment = open_deployment(

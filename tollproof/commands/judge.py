@@ -22,6 +22,7 @@ from tollproof.model import Run, Severity, Tier
 from tollproof.profile.load import load_profile
 from tollproof.record import read_run
 from tollproof.reporting import FORMATS, terminal
+from tollproof.resources import shipped
 
 DEFAULT_OUTPUT = "tollproof-report"
 
@@ -198,11 +199,12 @@ def _width() -> int:
 def _profile(given: str | None, base_url: str | None) -> Iterator[Path]:
     """Give the profile to judge by; without one, that of a deployment of our own."""
     if given is not None:
-        if not Path(given).is_file():
+        path = shipped(Path(given))
+        if not path.is_file():
             raise click.UsageError(
                 f"{given}: no such profile; `tollproof init` writes a first one"
             )
-        yield Path(given)
+        yield path
         return
     if base_url is not None:
         raise click.UsageError("--base-url needs a PROFILE to judge it by")
