@@ -53,7 +53,8 @@ def wall(command: Sequence[str], environ: Mapping[str, str] | None = None) -> fl
     started = time.perf_counter()
     done = subprocess.run(
         command,
-        env={**os.environ, **(environ or {})},
+        # As installed programs start: with the bytecode of what they import.
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environ or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

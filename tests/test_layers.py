@@ -77,6 +77,8 @@ def test_only_evaluate_catches_everything() -> None:
         for path in sources("tollproof", "suites")
         for node in ast.walk(tree(path))
         if isinstance(node, ast.ExceptHandler) and is_broad(node)
+        # A program of its own, which tells on a pipe whatever the SDK raises.
+        if not named(path).startswith("tollproof/sdk/drivers/")
     }
 
     assert broad == {"tollproof/evaluate.py"}
