@@ -203,15 +203,21 @@ def _keys(
 ) -> tuple[tuple[Identity, ...], Identity | None]:
     """Return identities whose allowance may be spent, and a twin of the first.
 
-    Those with the purpose `burst` come first; the one that other checks use as their
-    control is spared while there are others.
+    Those with the purpose `burst` come first, then those whose credential does not
+    expire in the middle of a load; the one that other checks use as their control is
+    spared while there are others.
     """
     usable = [
         identity
         for identity in deployment.callers(operation)
         if identity.limit is None and "bystander" not in identity.declared.purpose
     ]
-    usable.sort(key=lambda identity: "burst" not in identity.declared.purpose)
+    usable.sort(
+        key=lambda identity: (
+            "burst" not in identity.declared.purpose,
+            identity.declared.kind == "oauth",
+        )
+    )
     control = deployment.callers(operation)[0]
     spare = [item for item in usable if item.name != control.name] or usable
     if not spare:

@@ -14,6 +14,8 @@ from tollproof.reference.sparkient.errors import CODES
 
 #: The files with the id and secret of each client.
 CLIENTS = {"svc": "client-credentials.json", "brief": "brief-credentials.json"}
+#: Its tokens end while a load lasts, so that their end can be waited for elsewhere.
+SPARED = "brief"
 
 
 def profile_text(
@@ -91,6 +93,8 @@ def _client(name: str, folder: Path) -> Iterator[str]:
     yield f"[identities.{name}]"
     yield 'kind = "oauth"'
     yield f"credentials = {_file(folder / CLIENTS[name])}"
+    if name == SPARED:
+        yield 'purpose = ["bystander"]'
     yield ""
 
 
