@@ -75,6 +75,9 @@ CAST: tuple[Caller, ...] = (
     Caller(name="revoked", kind="key", live=False),
     Caller(name="tiny", kind="key", limit=5),
     Caller(name="token", kind="token"),
+    # A load measures independent promises at the same time, each on a key of its own.
+    Caller(name="load1", kind="key"),
+    Caller(name="load2", kind="key"),
 )
 
 
