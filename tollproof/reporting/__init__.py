@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tollproof.model import Run
-from tollproof.reporting import har, html, jsonreport, junit, markdown, sarif
+from tollproof.reporting import har, jsonreport, junit, markdown, sarif
 
 __all__ = ["FORMATS", "Format"]
 
@@ -32,13 +32,20 @@ class Format:
     render: Callable[[Run, Run | None], str]
 
 
+def _page(run: Run, former: Run | None) -> str:
+    # Every command imports this module; only one that writes a page needs jinja2.
+    from tollproof.reporting import html
+
+    return html.render(run, previous=former)
+
+
 #: Name, as in `--format NAME` → format.
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         "html": Format(
             file="index.html",
             about="one page for people, evidence included",
-            render=lambda run, former: html.render(run, previous=former),
+            render=_page,
         ),
         "junit": Format(
             file="junit.xml",
