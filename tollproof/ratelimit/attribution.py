@@ -9,6 +9,7 @@ Knows findings and lanes. Must not know checks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -164,6 +165,9 @@ def _too_many(
     if cause is Cause.COUNTERS:
         # Each has a window of its own, so nothing told is true of the other.
         told |= {A.RESET, A.RETRY_AFTER, A.RECOVERY, A.COUNTING}
+    elif cause is Cause.LIMIT:
+        # Who is let in before its time was told no truth about when that would be.
+        told |= {A.RESET, A.RETRY_AFTER}
     ledger.owns(owner, told, why)
 
 
@@ -231,10 +235,11 @@ def _alternations(lane: Lane, window: float, rate: float) -> float:
 
     Each was sent when the answer before it had been received, so one counter that is
     right about requests that come one by one lets this happen at the edge of a window
-    and not otherwise; beside what trickles, which is taken off.
+    and not otherwise; beside what trickles, which is taken off. Where anything else was
+    let in meanwhile, a counter that is not atomic may have been set back by it.
     """
     if not len(lane):
-        return 0
+        return 0.0
     until = lane.sent[0] + _STRETCH * window
     rows = [
         row
@@ -242,16 +247,36 @@ def _alternations(lane: Lane, window: float, rate: float) -> float:
         if what != UNKNOWN and lane.variant[row] == "plain" and lane.sent[row] <= until
     ]
     rows.sort(key=lane.received.__getitem__)
-    turns = 0
-    wanted, begun, known = REFUSED, 0.0, -1.0
+    turns, wanted, first = 0, REFUSED, -1
+    refused = -1
+    known = -math.inf
     for row in rows:
         if lane.outcome[row] != wanted or lane.sent[row] <= known:
             continue
+        if wanted == REFUSED:
+            refused, first = row, row if first < 0 else first
+        elif _others_let_in(lane, lane.sent[refused], row):
+            continue
+        else:
+            turns += 1
         known = lane.received[row]
-        begun = begun or known
-        turns += wanted == ADMITTED
         wanted = REFUSED if wanted == ADMITTED else ADMITTED
-    return turns - (rate and rate * (known - begun) + 1)
+    if not turns:
+        return 0.0
+    trickled = rate * (known - lane.received[first]) + 1 if rate else 0.0
+    return turns - trickled
+
+
+def _others_let_in(lane: Lane, since: float, row: int) -> bool:
+    """Whether anything else may have been admitted from then to a row's answer."""
+    until = lane.received[row]
+    return any(
+        other != row
+        and lane.outcome[other] != REFUSED
+        and lane.sent[other] < until
+        and lane.received[other] > since
+        for other in range(len(lane))
+    )
 
 
 def _level(lane: Lane, row: int, *, tells: bool) -> int | None:
