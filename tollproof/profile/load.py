@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import jsonschema
 from pydantic import ValidationError
 
 from tollproof.errors import Problem, ProfileError
@@ -291,6 +290,8 @@ def _error_schema(data: dict[str, Any], folder: Path) -> Iterator[Finding]:
             )
             return
         errors["schema"] = schema
+    import jsonschema  # slow to import; only for a profile with a schema
+
     try:
         jsonschema.validators.validator_for(
             schema, default=jsonschema.Draft202012Validator
