@@ -35,7 +35,9 @@ def profile_of(folder: Path, promise: str) -> Profile:
     file = folder / "profile.toml"
     file.write_text(
         'name = "x"\n[target]\nbase_url = "http://127.0.0.1:1"\n'
-        f'environment = "staging"\n[[target.operations]]\nmethod = "GET"\npath = "/x"\n{IDENTITIES}\n{promise}'
+        'environment = "staging"\n'
+        '[[target.operations]]\nmethod = "GET"\npath = "/x"\n'
+        f"{IDENTITIES}\n{promise}"
     )
     environ = {"ALPHA": "a" * 20, "BETA": "b" * 20, "TINY": "c" * 20}
     return load_profile(file, base_url=None, environ=environ)
