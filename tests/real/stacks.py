@@ -118,6 +118,15 @@ def _tenants() -> str:
     )
 
 
+#: Serves a socket that it inherits. With `uvicorn --fd` the socket is of no protocol
+#: that asyncio knows, so Nagle's algorithm keeps every answer waiting.
+UVICORN = """
+import socket, sys, uvicorn
+config = uvicorn.Config("app:app", log_level="critical", server_header=False)
+uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
+"""
+
+
 @contextmanager
 def fastapi(public_key: str, faults: Sequence[str] = ()) -> Iterator[str]:
     """Run the FastAPI deployment under uvicorn; gives its base URL.
@@ -133,8 +142,7 @@ def fastapi(public_key: str, faults: Sequence[str] = ()) -> Iterator[str]:
     }
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         number = listener.fileno()
-        command = [sys.executable, "-m", "uvicorn", "app:app", f"--fd={number}"]
-        command += ["--log-level=critical", "--no-server-header"]
+        command = [sys.executable, "-c", UVICORN, str(number)]
         with _running(command, HERE / "fastapi", environment, pass_fds=(number,)):
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
