@@ -7,11 +7,11 @@ as lists of numbers. Must not know how a decision is made.
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 from pathlib import Path
 
 from tollproof.reference.algorithms import Decide, State
+from tollproof.reference.database import connect
 from tollproof.reference.limiters import Decision
 
 
@@ -40,12 +40,7 @@ class SqliteStates:
     def __init__(self, decide: Decide, path: Path) -> None:
         self._decide = decide
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(
-            path, timeout=10.0, isolation_level=None, check_same_thread=False
-        )
-        # Losing the counters in a power cut costs nobody anything: no fsync.
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = OFF")
+        self._connection = connect(path)
         self._connection.execute(
             "CREATE TABLE IF NOT EXISTS states "
             "(key TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID"

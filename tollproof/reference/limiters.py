@@ -8,11 +8,12 @@ share a store.
 from __future__ import annotations
 
 import math
-import sqlite3
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from tollproof.reference.database import connect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,13 +116,8 @@ class SqliteLimiter:
     """
 
     def __init__(self, path: Path) -> None:
-        # Losing the counters in a power cut costs nobody anything: no fsync.
-        self._connection = sqlite3.connect(
-            path, timeout=10.0, isolation_level=None, check_same_thread=False
-        )
+        self._connection = connect(path)
         self._lock = threading.Lock()
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.execute(
             "CREATE TABLE IF NOT EXISTS windows "
             "(key TEXT PRIMARY KEY, started REAL NOT NULL, used INTEGER NOT NULL) "

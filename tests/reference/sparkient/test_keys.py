@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tollproof.reference.sparkient.keys import FORM, Flaw, KeyStore, connect
+from tollproof.reference.database import connect
+from tollproof.reference.sparkient.keys import FORM, Flaw, KeyStore
 
 NOW = 1e9
 

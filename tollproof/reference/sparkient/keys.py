@@ -17,7 +17,6 @@ import string
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 ALPHABET = string.ascii_letters + string.digits
@@ -115,17 +114,6 @@ class Listed:
     created_at: float
     expires_at: float | None
     revoked_at: float | None
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the database of a deployment, making what is missing in it."""
-    connection = sqlite3.connect(
-        path, timeout=10.0, isolation_level=None, check_same_thread=False
-    )
-    connection.execute("PRAGMA journal_mode = WAL")
-    # The database lives as long as the deployment: a power cut ends both.
-    connection.execute("PRAGMA synchronous = OFF")
-    return connection
 
 
 class KeyStore:

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tollproof.reference.database import connect
 from tollproof.reference.sparkient.decisions import DecisionStore
-from tollproof.reference.sparkient.keys import KeyStore, Role, connect
+from tollproof.reference.sparkient.keys import KeyStore, Role
 from tollproof.reference.sparkient.lapses import LAPSES, LapsingKeyStore
 from tollproof.reference.sparkient.loopholes import Loopholes
 from tollproof.reference.sparkient.oauth import LOOPHOLES, Rules, TokenEndpoint
