@@ -8,8 +8,9 @@ import pytest
 
 from tests.sdk.playing import checks, opened, verdict
 from tests.support import require
+from tollproof.errors import Undetermined
 from tollproof.model import Exchange, Outcome
-from tollproof.sdk.bench import bench
+from tollproof.sdk.bench import HANGS, bench
 from tollproof.sdk.judging import alone, holds
 from tollproof.sdk.proving import write_profile
 from tollproof.sdk.scenario import Answer, Scenario
@@ -110,3 +111,28 @@ def test_every_check_is_inconclusive_when_the_driver_is_not_there(
             if "browser" not in name
         }
     assert set(found.values()) == {Outcome.INCONCLUSIVE}
+
+
+def test_a_driver_that_always_hangs_is_given_up(tmp_path: Path) -> None:
+    profile = write_profile(tmp_path, None)
+    (tmp_path / "hangs.py").write_text(
+        "import json, sys, time\n"
+        "for line in sys.stdin:\n"
+        "    asked = json.loads(line)\n"
+        "    while asked['do'] == 'create':\n"
+        "        time.sleep(60)\n"
+        "    reply = {'id': asked['id'], 'ok': True, 'protocol': 1, 'sdk': 'slow'}\n"
+        "    print(json.dumps(reply), flush=True)\n"
+    )
+    text = profile.read_text().replace("{drivers}/sample.py", "{profile}/hangs.py")
+    profile.write_text(text.replace("[sdk]", "[sdk]\npatience = 0.5"))
+    sentences = []
+    with opened(profile) as target:
+        for key in range(HANGS + 3):
+            asked = script(create({"api_key": str(key)}), call())
+            with pytest.raises(Undetermined) as undetermined:
+                bench(target("")).play(asked)
+            sentences.append(undetermined.value.sentence)
+    assert all("did not answer 'create' within 0.5 seconds" in one for one in sentences)
+    given_up = [one for one in sentences if one.startswith(f"{HANGS} scripts in a row")]
+    assert given_up == sentences[HANGS:]

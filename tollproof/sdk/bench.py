@@ -38,6 +38,8 @@ PYTHON = "TOLLPROOF_SDK_PYTHON"
 DRIVERS = Path(__file__).with_name("drivers")
 #: Characters of a driver's last output that a verdict shows.
 LAST_WORDS = 600
+#: Scripts in a row at which a driver may hang before it is not asked any more.
+HANGS = 4
 
 _MADE = {
     "key": "API key",
@@ -75,10 +77,11 @@ class Bench:
 
         Raises:
             Undetermined: the driver cannot be worked with; says what it last printed.
-                One that does not even say hello is not asked again in this run.
+                One that does not even say hello, or hangs again and again, is not
+                asked any more in this run.
         """
         self.deployment.once("sdk hello", self._greet)
-        return self.deployment.once(script, lambda: self._play(script))
+        return self.deployment.once(script, lambda: self._play_unless_hung(script))
 
     def leaks(self, text: str, place: str) -> tuple[Leak, ...]:
         """Return which credentials of the run a text gives away; ids are none."""
@@ -134,6 +137,22 @@ class Bench:
             patience=self.sdk.patience,
         )
 
+    def _play_unless_hung(self, script: Script) -> Story:
+        """Play a script, unless each of the last ones used up the driver's patience."""
+        hung: list[DriverFailed] = self.deployment.once("sdk hung", list)
+        if len(hung) >= HANGS:
+            raise self._undetermined(hung[-1], f"{HANGS} scripts in a row: ")
+        try:
+            story = self._play(script)
+        except DriverFailed as failure:
+            if failure.hung:
+                hung.append(failure)
+            else:
+                hung.clear()
+            raise self._undetermined(failure) from None
+        hung.clear()
+        return story
+
     def _play(self, script: Script) -> Story:
         ending: list[Driver] = []
         platform = self.platform(script.scenario, lambda: _end(ending))
@@ -152,9 +171,9 @@ class Bench:
                     sdk = driver.ask("hello").sdk
                     self._perform(script, driver, stand_ins, performed)
                     driver.ask("quit")
-            except DriverFailed as failure:
+            except DriverFailed:
                 if not platform.storm:
-                    raise self._undetermined(failure) from None
+                    raise
         arrivals = platform.arrivals
         return Story(
             script=script,
@@ -193,10 +212,10 @@ class Bench:
             filled(word, self.deployment.profile.folder) for word in self.sdk.command
         )
 
-    def _undetermined(self, failure: DriverFailed) -> Undetermined:
+    def _undetermined(self, failure: DriverFailed, before: str = "") -> Undetermined:
         said = self.redactor.redact(failure.output)[-LAST_WORDS:].strip()
         last = f" It last printed: {said}" if said else " It printed nothing else."
-        return Undetermined(Reason.PRECONDITION, f"{failure}{last}")
+        return Undetermined(Reason.PRECONDITION, f"{before}{failure}{last}")
 
     def _known(self) -> Iterator[tuple[str, str]]:
         for name in ("key", "other-key"):

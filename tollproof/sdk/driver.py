@@ -39,10 +39,11 @@ class DriverFailed(TollproofError):
 
     Attributes:
         output: the end of what it printed, not redacted.
+        hung: whether it took all the time it was given.
     """
 
-    def __init__(self, sentence: str, output: str = "") -> None:
-        self.output = output
+    def __init__(self, sentence: str, output: str = "", *, hung: bool = False) -> None:
+        self.output, self.hung = output, hung
         super().__init__(sentence)
 
 
@@ -149,7 +150,9 @@ class Driver:
         except queue.Empty:
             self.end()
             raise self._failed(
-                f"The driver did not answer {verb!r} within {self._patience:g} seconds."
+                f"The driver did not answer {verb!r} within "
+                f"{self._patience:g} seconds.",
+                hung=True,
             ) from None
         if answer is None:
             raise self._ended()
@@ -225,5 +228,5 @@ class Driver:
         why = self._why or f"ended by itself with code {code}"
         return self._failed(f"The driver {why}.")
 
-    def _failed(self, sentence: str) -> DriverFailed:
-        return DriverFailed(sentence, self.output()[-TAIL:].strip())
+    def _failed(self, sentence: str, *, hung: bool = False) -> DriverFailed:
+        return DriverFailed(sentence, self.output()[-TAIL:].strip(), hung=hung)
