@@ -297,7 +297,7 @@ def _baseline(trial: Trial) -> Baseline:
     )
 
 
-def _require(found: Baseline, group: str) -> None:
+def require_verification(found: Baseline, group: str) -> None:
     """Go on only if an attack of this group can tell something.
 
     Raises:
@@ -379,12 +379,12 @@ def require_signatures(target: Target, group: str) -> None:
         NoToken: there is no operation to try that on.
         Undetermined: it does not.
     """
-    _require(baseline(target), group)
+    require_verification(baseline(target), group)
 
 
 def _refused(target: Target, operation: Operation, group: str, how: str) -> Verdict:
     trial = trial_on(target, operation)
-    _require(baseline(target), group)
+    require_verification(baseline(target), group)
     probes = trial.probes(chosen(target, operation, group))
     if not probes:
         raise NoToken(f"No token of this profile can be forged so: {how}.")

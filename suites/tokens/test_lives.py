@@ -38,9 +38,11 @@ from tollproof.redaction import Credential
 from tollproof.token_trial import (
     NoToken,
     Trial,
+    baseline,
     callers,
     judging,
     principal_operation,
+    require_verification,
     trial_on,
 )
 
@@ -306,6 +308,7 @@ def _observed_expiry(target: Target) -> Verdict:
     if not longest and operation is not None:
         trial = trial_on(target, operation)
         if isinstance(trial.identity.mechanism, Minting):
+            require_verification(baseline(target), "expired")
             return _brief_expiry(trial, trial.identity.mechanism)
         raise NoToken(
             "Without a signing key a token must be waited for: add wait_for_expiry to "

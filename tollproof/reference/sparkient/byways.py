@@ -134,7 +134,8 @@ class Byways:
             return who
         organisation = document.pop("organisation_id")
         call.body = json.dumps(document).encode()
-        return replace(who, organisation=str(organisation))
+        known = organisation in _ORGANISATIONS
+        return replace(who, organisation=organisation) if known else who
 
 
 def _label(call: Call) -> str:
