@@ -204,7 +204,9 @@ def _read_api(profile: Profile, client: Client, *, offline: bool) -> _Api:
     operations: dict[str, Operation] = {}
     anchors: dict[str, Anchor] = {}
     if source is not None and offline and urlsplit(source).scheme:
-        notes = [f"{source} is not read offline: its operations are missing here"]
+        notes = [
+            "the OpenAPI document is not read offline, so its operations are missing"
+        ]
     elif source is not None:
         try:
             text = read_source(source, client)

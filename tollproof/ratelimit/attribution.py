@@ -10,6 +10,7 @@ Knows findings and lanes. Must not know checks.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -247,6 +248,7 @@ def _alternations(lane: Lane, window: float, rate: float) -> float:
         if what != UNKNOWN and lane.variant[row] == "plain" and lane.sent[row] <= until
     ]
     rows.sort(key=lane.received.__getitem__)
+    begun, ended = lane.countable
     turns, wanted, first = 0, REFUSED, -1
     refused = -1
     known = -math.inf
@@ -255,7 +257,12 @@ def _alternations(lane: Lane, window: float, rate: float) -> float:
             continue
         if wanted == REFUSED:
             refused, first = row, row if first < 0 else first
-        elif _others_let_in(lane, lane.sent[refused], row):
+        elif (
+            # Whatever may have been let in since the refusal was asked for, with this.
+            bisect_left(begun, lane.received[row])
+            - bisect_right(ended, lane.sent[refused])
+            > 1
+        ):
             continue
         else:
             turns += 1
@@ -265,18 +272,6 @@ def _alternations(lane: Lane, window: float, rate: float) -> float:
         return 0.0
     trickled = rate * (known - lane.received[first]) + 1 if rate else 0.0
     return turns - trickled
-
-
-def _others_let_in(lane: Lane, since: float, row: int) -> bool:
-    """Whether anything else may have been admitted from then to a row's answer."""
-    until = lane.received[row]
-    return any(
-        other != row
-        and lane.outcome[other] != REFUSED
-        and lane.sent[other] < until
-        and lane.received[other] > since
-        for other in range(len(lane))
-    )
 
 
 def _level(lane: Lane, row: int, *, tells: bool) -> int | None:
