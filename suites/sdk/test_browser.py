@@ -17,7 +17,7 @@ from tollproof import (
     inconclusive,
     passed,
 )
-from tollproof.sdk.bench import bench
+from tollproof.sdk.bench import Bench, bench
 from tollproof.sdk.browser import visit
 from tollproof.sdk.judging import carried, control, described, shows
 
@@ -43,7 +43,23 @@ def test_browser_refused(target: Target) -> Verdict:
             expected="a refusal",
             actual="a client" + (", and a call with it" if seen.calls else ""),
         )
+    if not _works_at_all(on):
+        return inconclusive(
+            Reason.PRECONDITION,
+            "No client is made in a browser, with leave or without a credential, so a "
+            f"refusal tells nothing of a guard: {seen.error}",
+        )
     return passed(f"It is refused: {seen.error}")
+
+
+def _works_at_all(on: Bench) -> bool:
+    """Whether some client is made in a browser: else its module may just be broken."""
+    if visit(on, {"api_key": on.made["key"], "allow_browser": True}).created:
+        return True
+    return (
+        bool(on.sdk.open)
+        and visit(on, {"api_key": on.sdk.open or ""}, guarded=False).created
+    )
 
 
 @check(

@@ -82,6 +82,7 @@ def test_a_secret_is_found_in_a_form_and_in_basic(tmp_path: Path) -> None:
     [
         ('driver = "no-such.mjs"', "does not load"),
         ('driver = "broken.mjs"', "does not load"),
+        ('driver = "refuses.mjs"', "No client is made in a browser"),
         ('driver = "fine.mjs"\nprogram = ["/no/such/browser"]', "cannot be started"),
     ],
 )
@@ -90,6 +91,10 @@ def test_a_browser_that_tells_nothing_is_inconclusive(
 ) -> None:
     require("chromium")
     (tmp_path / "broken.mjs").write_text("this is no module")
+    (tmp_path / "refuses.mjs").write_text(
+        "export const create = () => { throw new Error('a mistake'); };\n"
+        "export const call = () => {};\n"
+    )
     profile = write_profile(tmp_path, None)
     profile.write_text(profile.read_text() + f"\n[sdk.browser]\n{browser}\n")
     with opened(profile) as target:

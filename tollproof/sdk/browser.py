@@ -71,11 +71,16 @@ class Visit:
 def visit(
     on: Bench, options: Mapping[str, str | bool], *, guarded: bool = True
 ) -> Visit:
-    """Make a client with these options in a browser, and one call.
+    """Make a client with these options in a browser, and one call; once in a run.
 
     Raises:
         Undetermined: there is no browser, or the page never told what came of it.
     """
+    key = ("sdk visit", tuple(sorted(options.items())), guarded)
+    return on.deployment.once(key, lambda: _visit(on, options, guarded=guarded))
+
+
+def _visit(on: Bench, options: Mapping[str, str | bool], *, guarded: bool) -> Visit:
     declared = on.sdk.browser
     if declared is None:
         raise Undetermined(Reason.PRECONDITION, "The SDK has no build for browsers.")
