@@ -87,10 +87,10 @@ def express(faults: Sequence[str] = (), **environ: str) -> Iterator[str]:
     install(HERE / "express", npm)
     keys = accounts(MAIN={}, REVOKED={"revoked": True}, TINY={"limit": 5})
     environment = {"KEYS": keys, "FAULTS": ",".join(faults), **environ}
-    with _running(
+    with running(
         [str(node), "app.js"], HERE / "express", environment, stdout=subprocess.PIPE
     ) as process:
-        yield f"http://127.0.0.1:{_first_line(process)}"
+        yield f"http://127.0.0.1:{first_line(process)}"
 
 
 @contextmanager
@@ -104,7 +104,7 @@ def flask(faults: Sequence[str] = (), *options: str) -> Iterator[str]:
         command += ["--worker-class=gthread", "--threads=8", *options]
         command += [f"--bind=fd://{listener.fileno()}", "--log-level=critical"]
         environment = {"KEYS": keys, "FAULTS": ",".join(faults)}
-        with _running(
+        with running(
             command, HERE / "flask", environment, pass_fds=(listener.fileno(),)
         ):
             yield f"http://127.0.0.1:{port}"
@@ -143,7 +143,7 @@ def fastapi(public_key: str, faults: Sequence[str] = ()) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         number = listener.fileno()
         command = [sys.executable, "-c", UVICORN, str(number)]
-        with _running(command, HERE / "fastapi", environment, pass_fds=(number,)):
+        with running(command, HERE / "fastapi", environment, pass_fds=(number,)):
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
@@ -154,7 +154,7 @@ def aiohttp(faults: Sequence[str] = ()) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         number = listener.fileno()
         command = [sys.executable, "app.py", str(number)]
-        with _running(command, HERE / "aiohttp", environment, pass_fds=(number,)):
+        with running(command, HERE / "aiohttp", environment, pass_fds=(number,)):
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
@@ -167,11 +167,20 @@ def gate(
         prefix: of the variables in which the profile looks for its keys.
         more: further secrets, by the name after the prefix.
     """
-    command = [sys.executable, "-c", "from tollproof.cli import main; main()", "gate"]
-    command += [str(profile), f"--base-url={base_url}", f"--output={output}"]
     keys = {f"{prefix}_{name}": key for name, key in {**KEYS, **more}.items()}
+    command = ("gate", str(profile), f"--base-url={base_url}")
+    return judge(command, keys, output)
+
+
+def judge(command: Sequence[str], keys: Mapping[str, str], output: Path) -> Judged:
+    """Run a command of tollproof as a user would, and read what it has found.
+
+    Args:
+        keys: the credentials, by environment variable.
+    """
+    program = (sys.executable, "-c", "from tollproof.cli import main; main()")
     done = subprocess.run(
-        command,
+        [*program, *command, f"--output={output}"],
         env={**os.environ, **keys},
         capture_output=True,
         text=True,
@@ -200,16 +209,20 @@ def install(folder: Path, npm: Path) -> None:
 
 
 @contextmanager
-def _running(
+def running(
     command: Sequence[str], folder: Path, environ: Mapping[str, str], **more: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server for the length of a `with` block, quietly."""
     process = subprocess.Popen(
         command,
         cwd=folder,
         env={**os.environ, "NODE_ENV": "production", **environ},
         stdin=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        **more,
+        **{
+            "stdout": subprocess.DEVNULL,
+            "stderr": subprocess.DEVNULL,
+            **more,
+        },
     )
     try:
         yield process
@@ -224,7 +237,8 @@ def _running(
             process.stdout.close()
 
 
-def _first_line(process: subprocess.Popen[bytes]) -> str:
+def first_line(process: subprocess.Popen[bytes]) -> str:
+    """Return what a server says once it is ready."""
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
     line = process.stdout.readline().decode().strip() if ready else ""

@@ -7,7 +7,6 @@ Must not know how promises are judged: the product's own audit does that.
 from __future__ import annotations
 
 import os
-import select
 import shutil
 import socket
 import subprocess
@@ -24,7 +23,7 @@ import pytest
 
 from tests.real.identity.services import python_with
 from tests.real.limiters.configured import ENVOY, HAPROXY, NGINX, envoy_config
-from tests.real.stacks import install
+from tests.real.stacks import first_line, install, running
 from tests.support import lacking, require
 
 HERE = Path(__file__).parent
@@ -115,11 +114,7 @@ def node(folder: Path, *, limiter: str) -> Iterator[str]:
     environ = {"LIMITER": limiter, "LIMIT": str(LIMIT), "WINDOW": str(WINDOW)}
     command = [str(program), "app.mjs"]
     with _running(command, environ, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], STARTING)
-        line = process.stdout.readline().decode().strip() if ready else ""
-        assert line, f"{limiter} did not start"
-        yield f"http://127.0.0.1:{line}"
+        yield f"http://127.0.0.1:{first_line(process)}"
 
 
 @contextmanager
@@ -176,31 +171,10 @@ def _redis(folder: Path) -> Iterator[str]:
 def _running(
     command: Sequence[str], environ: Mapping[str, str], **more: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        command,
-        cwd=HERE,
-        env={
-            **os.environ,
-            "NODE_ENV": "production",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "KEYS": ",".join(KEYS.values()),
-            **environ,
-        },
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        **{"stdout": subprocess.DEVNULL, **more},
-    )
-    try:
+    """Run a server here, with the keys and without leaving bytecode about."""
+    ours = {"PYTHONDONTWRITEBYTECODE": "1", "KEYS": ",".join(KEYS.values())}
+    with running(command, HERE, {**ours, **environ}, **more) as process:
         yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
 
 
 def _program(name: str) -> Path:

@@ -5,14 +5,10 @@ Knows the profile and the command. Must not know what is true of any limiter.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from tests.real.limiters.deployments import KEYS, LIMIT, WINDOW, Limiter, started
-from tests.real.stacks import Judged
-from tollproof.record import read_run
+from tests.real.stacks import Judged, judge
 
 PROFILE = """\
 name = "A real limiter"
@@ -63,15 +59,5 @@ def measured(limiter: Limiter, folder: Path) -> Judged:
     keys = {f"LIMITER_{name}": key for name, key in KEYS.items()}
     with started(limiter) as base_url:
         profile.write_text(profile_of(limiter, base_url), encoding="utf-8")
-        command = [sys.executable, "-c", "from tollproof.cli import main; main()"]
-        command += ["audit", str(profile), "--suite=ratelimit", f"--output={output}"]
-        done = subprocess.run(
-            command,
-            env={**os.environ, **keys},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-    assert (output / "results.json").is_file(), done.stdout + done.stderr
-    return Judged(code=done.returncode, run=read_run(output))
+        command = ("audit", str(profile), "--suite=ratelimit")
+        return judge(command, keys, output)
