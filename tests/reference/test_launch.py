@@ -20,7 +20,8 @@ import pytest
 
 from tollproof.errors import UsageError
 from tollproof.profile import load_profile
-from tollproof.reference.launch import Deployment, LaunchError, serving
+from tollproof.reference.launch import Deployment, serving
+from tollproof.reference.threads import LaunchError
 
 
 def me(deployment: Deployment, who: str = "alpha", **options: object) -> httpx.Response:

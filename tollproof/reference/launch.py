@@ -6,7 +6,6 @@ Everything that is started here is ended here, by its own process id and no othe
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import select
@@ -20,10 +19,11 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from tollproof.errors import TollproofError, UsageError
+from tollproof.errors import UsageError
 from tollproof.reference.algorithms import ALGORITHMS, USUAL
 from tollproof.reference.faults import BY_NAME
 from tollproof.reference.faults import select as select_faults
@@ -33,18 +33,13 @@ from tollproof.reference.server import bind
 from tollproof.reference.sparkient.build import Settings
 from tollproof.reference.sparkient.profile import Place, profile_text
 from tollproof.reference.sparkient.seed import seed, write_secret
+from tollproof.reference.threads import PATIENCE, LaunchError, in_a_thread
 from tollproof.reference.worker import work
 
 Process = subprocess.Popen[bytes]
 
 SPARK = "coherent-spark"
 NAMES = ("sparkient", SPARK)
-#: Seconds that a worker is given to start, and to end.
-PATIENCE = 30.0
-
-
-class LaunchError(TollproofError):
-    """A reference deployment that could not be started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,14 +170,14 @@ def serving(
         seeded = seed(folder, chosen, window)
         own = [[one, *plain[number : number + 1]] for number, one in enumerate(sockets)]
         if in_process:
-            stack.enter_context(_thread(settings, own[0]))
+            stack.enter_context(in_a_thread(partial(work, settings, own[0])))
             processes: tuple[Process, ...] = ()
         else:
             processes = stack.enter_context(_processes(settings, own))
         for one in others:
             stale = replace(settings, faults=_of_replica(chosen))
             if in_process:
-                stack.enter_context(_thread(stale, [one]))
+                stack.enter_context(in_a_thread(partial(work, stale, [one])))
             else:
                 more = stack.enter_context(_processes(stale, [[one]]))
                 processes = (*processes, *more)
@@ -268,42 +263,6 @@ def _fit(
 def _url(scheme: str, host: str, bound: socket.socket) -> str:
     shown = f"[{host}]" if ":" in host else host
     return f"{scheme}://{shown}:{bound.getsockname()[1]}"
-
-
-# -- in this process -------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _thread(settings: Settings, sockets: Sequence[socket.socket]) -> Iterator[None]:
-    started = threading.Event()
-    problems: list[BaseException] = []
-    loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
-
-    async def main() -> None:
-        leaving = asyncio.Event()
-        loops.append((asyncio.get_running_loop(), leaving))
-        await work(settings, sockets, leaving, started.set)
-
-    def body() -> None:
-        try:
-            asyncio.run(main())
-        except (OSError, RuntimeError, ValueError, LookupError) as problem:
-            problems.append(problem)
-        finally:
-            started.set()
-
-    thread = threading.Thread(target=body, name="reference deployment", daemon=True)
-    thread.start()
-    started.wait(PATIENCE)
-    if problems or not thread.is_alive():
-        raise LaunchError(f"the deployment did not start: {problems}")
-    try:
-        yield
-    finally:
-        for loop, leaving in loops:
-            with contextlib.suppress(RuntimeError):  # it has left by itself
-                loop.call_soon_threadsafe(leaving.set)
-        thread.join(PATIENCE)
 
 
 # -- in processes of their own ---------------------------------------------------------

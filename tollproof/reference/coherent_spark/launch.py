@@ -6,16 +6,15 @@ answered.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import secrets
 import shutil
 import sqlite3
 import tempfile
-import threading
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from tollproof.errors import UsageError
@@ -27,6 +26,7 @@ from tollproof.reference.server import Listener, bind, run
 from tollproof.reference.sparkient.oauth import LOOPHOLES, Rules, TokenEndpoint
 from tollproof.reference.sparkient.protocol import protocol
 from tollproof.reference.sparkient.seed import write_secret
+from tollproof.reference.threads import in_a_thread
 
 #: Name of a fault, the check that notices it, what is wrong.
 FAULTS: tuple[tuple[str, str, str], ...] = (
@@ -66,7 +66,6 @@ NAMES = frozenset({name for name, *_ in FAULTS} | set(LOOPHOLES))
 LIFE = 300.0
 #: Seconds that the tokens of the second client live: their end can be waited for.
 BRIEF = 3.0
-PATIENCE = 30.0
 
 #: The fixed credentials: who, how they are let in.
 CAST: tuple[Caller, ...] = (
@@ -114,6 +113,7 @@ def serving(
 
     Raises:
         UsageError: a fault is not known.
+        LaunchError: it did not start.
     """
     if strange := sorted(set(faults) - NAMES):
         raise UsageError(f"there is no fault {strange[0]!r}")
@@ -152,33 +152,10 @@ def serving(
             faults=frozenset(faults),
         )
         listener = Listener(app=app, socket=bound, protocol=protocol(app.finish))
-        stack.enter_context(_thread(listener))
+        stack.enter_context(in_a_thread(partial(run, [listener])))
         yield Running(
             base_url=base_url,
             folder=folder,
             made=made,
             profile_text=profile_text(base_url, folder, CAST, limit, window),
         )
-
-
-@contextlib.contextmanager
-def _thread(listener: Listener) -> Iterator[None]:
-    started = threading.Event()
-    held: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
-
-    async def main() -> None:
-        leaving = asyncio.Event()
-        held.append((asyncio.get_running_loop(), leaving))
-        await run([listener], leaving, started.set)
-
-    thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
-    thread.start()
-    if not started.wait(PATIENCE):
-        raise UsageError("the platform did not start")
-    try:
-        yield
-    finally:
-        for loop, leaving in held:
-            with contextlib.suppress(RuntimeError):  # it has left by itself
-                loop.call_soon_threadsafe(leaving.set)
-        thread.join(PATIENCE)
