@@ -128,7 +128,7 @@ class Byways:
             return who
         try:
             document = json.loads(call.body or b"")
-        except ValueError:
+        except (ValueError, RecursionError):
             return who
         if not isinstance(document, dict) or "organisation_id" not in document:
             return who
