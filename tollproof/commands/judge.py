@@ -111,7 +111,7 @@ def gate(**given: Any) -> int:
 def audit(**given: Any) -> int:
     """Judge everything: the gate, and what takes load, waiting and key rotation.
 
-    Meant for before a release: about one to two rate-limit windows. Without PROFILE a
+    Meant for before a release: two to three rate-limit windows. Without PROFILE a
     reference deployment is started on loopback and judged.
     """
     return _judge(Tier.AUDIT, **given)
