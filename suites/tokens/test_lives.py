@@ -10,7 +10,9 @@ import json
 import secrets
 import subprocess
 import time
+from collections.abc import Mapping
 from threading import Event
+from typing import Any
 
 from tollproof import (
     API,
@@ -275,10 +277,17 @@ def _brief_expiry(trial: Trial, mechanism: Minting) -> Verdict:
     target = trial.target
     clock = target.deployment.clock
     claims = mechanism.template.at(clock.now()) | {"exp": int(clock.now()) + BRIEF}
-    token = mint({"typ": "JWT"}, claims, mechanism.key)
-    target.deployment.redactor.add(
-        Credential(label=f"{trial.identity.name}, brief", value=token, kind="token")
-    )
+
+    def minted(claims: Mapping[str, Any], label: str) -> str:
+        token = mint({"typ": "JWT"}, claims, mechanism.key)
+        target.deployment.redactor.add(
+            Credential(
+                label=f"{trial.identity.name}, {label}", value=token, kind="token"
+            )
+        )
+        return token
+
+    token = minted(claims, "brief")
     first = target.send(trial.probe(token, f"a token of {BRIEF} seconds"))
     if first.status >= 300:
         raise Undetermined(
@@ -299,6 +308,17 @@ def _brief_expiry(trial: Trial, mechanism: Minting) -> Verdict:
             f"Once expired it is answered {late.status}, which is neither a success "
             "nor a refusal.",
             late.id,
+        )
+    # Of the same age, but never shown: nobody can have remembered it.
+    unseen = minted({**claims, "jti": secrets.token_hex(8)}, "brief, unseen")
+    fresh = target.send(trial.probe(unseen, "one as old that was never shown"))
+    if fresh.status < 300:
+        raise Undetermined(
+            Reason.PRECONDITION,
+            "Any expired token is let in, so nothing can be told of those that have "
+            "worked; see tokens.expired.",
+            late.id,
+            fresh.id,
         )
     return failed(
         f"A token that worked still works {LATE:g} seconds after it expired.",
