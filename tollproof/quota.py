@@ -283,34 +283,34 @@ def _measure(target: Target) -> Measurement:
 
 
 def refuses_everybody(target: Target, planned: Plan) -> Guard | None:
-    """Ask for a caller that was left out of the load, after it.
+    """Ask for all callers that were left out of the load, after it.
 
-    Who is refused without having asked for anything is not refused by a limit. A
+    Where all are refused, it is not by a limit: some have asked for next to nothing. A
     counter that is shared with the measured keys has had its window when asked again.
     """
-    operation, window = planned.operation, planned.promise.tightest.window
-    spared = next(
-        (
-            identity
-            for identity in target.deployment.callers(operation)
-            if identity not in planned.keys
-        ),
-        None,
-    )
-    if spared is None:
+    operation = planned.operation
+    spared = [
+        identity
+        for identity in target.deployment.callers(operation)
+        if identity not in planned.keys
+    ]
+    if not spared:
         return None
     usual = target.control(operation).status
-    probe = target.probe(operation, spared)
-    for pause in (0.0, RESTED * window):
+    answers: list[str] = []
+    for pause in (0.0, planned.rest):
         time.sleep(pause)
-        answer = target.attempt(probe)
-        if answer.response is not None and answer.status in {200, usual}:
-            return None
-    status = answer.status if answer.response else "nothing"
+        answers.clear()
+        for identity in spared:
+            answer = target.attempt(target.probe(operation, identity))
+            if answer.response is not None and answer.status in {200, usual}:
+                return None
+            answers.append(str(answer.status) if answer.response else "nothing")
+    names = ", ".join(identity.name for identity in spared)
     return refuses_all(
-        f"{spared.name}, which took no part in the load, is answered {status} after "
-        f"it, and again {RESTED * window:.0f} s later: the target has come to refuse "
-        "everybody"
+        f"whoever took no part in the load ({names}) is answered {', '.join(answers)} "
+        f"after it, and again {planned.rest:.0f} s later: the target has come to "
+        "refuse everybody"
     )
 
 

@@ -193,7 +193,9 @@ def cause_of(seen: View, policy: Policy, *, trickling: bool) -> Cause:
     fills = [fill for lane in seen for fill in _fills(lane, policy.limit)]
     if len(fills) < 2:
         return Cause.LIMIT
-    slack = _SAME + rate * max(fill.seconds for fill in fills)
+    # What trickles in is in every fill; fills differ by no more than they last longer.
+    lasted = [fill.seconds for fill in fills]
+    slack = _SAME + 2 * rate * (max(lasted) - min(lasted))
     counts = [fill.admitted for fill in fills]
     late = max(fill.late for fill in fills)
     if late > 0.5 * (max(counts) - policy.limit):
