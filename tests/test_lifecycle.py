@@ -252,6 +252,49 @@ key_lifecycle = true
     assert (tmp_path / "ended").read_text() == "k1"
 
 
+@pytest.mark.parametrize(
+    ("document", "left"),
+    [({"id": "k1", "data": NEW}, 0), ({"key": NEW}, 1), ({"a": {"b": [NEW]}}, 1)],
+)
+@pytest.mark.parametrize("by_command", [False, True])
+def test_a_key_that_is_elsewhere_is_redacted_and_removed_or_listed(
+    tmp_path: Path, document: object, left: int, by_command: bool
+) -> None:
+    (tmp_path / "make.py").write_text(f"print({json.dumps(document)!r})")
+    (tmp_path / "end.py").write_text("")
+    python = json.dumps(sys.executable)
+    commands = f"""
+[lifecycle]
+create = {{ command = [{python}, "make.py"] }}
+revoke = {{ command = [{python}, "end.py", "{{id}}"] }}
+[consent]
+key_lifecycle = true
+"""
+
+    def answers(method: str, path: str) -> tuple[int, object]:
+        return (201 if method == "POST" else 200), document
+
+    part = commands if by_command else CALLS
+    with deployed(tmp_path, answers, part) as (deployment, recorded, _):
+        with pytest.raises(Undetermined, match="holds none"):
+            lifecycle.create(deployment, "")
+        assert deployment.redactor.holds(f"x {NEW} y")
+        sentences = deployment.undo()
+        assert len(sentences) == left
+        assert all("revoke it by hand" in sentence for sentence in sentences)
+        assert NEW not in json.dumps(to_json(recorded))
+
+
+def test_what_a_refusal_says_is_no_credential(tmp_path: Path) -> None:
+    """An error says the same each time: it must not be taken for a leak."""
+    document = {"code": "ERR_Too_Many_Keys_1234567890", "key": NEW}
+    with deployed(tmp_path, lambda *_: (403, document)) as (deployment, _, _):
+        with pytest.raises(Undetermined, match="answered 403"):
+            lifecycle.create(deployment, "")
+        assert deployment.redactor.holds(json.dumps(document)) is None
+        assert deployment.undo() == ()
+
+
 def test_a_command_that_fails_does_not_show_what_it_said(tmp_path: Path) -> None:
     (tmp_path / "make.py").write_text(f"import sys; print({NEW!r}); sys.exit(3)")
     python = json.dumps(sys.executable)

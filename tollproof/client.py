@@ -212,7 +212,7 @@ class Client:
         if isinstance(answer, _Answer):
             if probe.take is not None:
                 probe.take(answer.body)
-            elif self.reveal is not None:
+            if self.reveal is not None:
                 self.reveal(probe, answer.status, answer.body)
         exchange = self._exchange_record(
             probe, origin, answer, f"{self._worker}-{number}", at, seconds, check

@@ -26,6 +26,7 @@ from tollproof.pointer import MISSING, resolve
 from tollproof.profile.acts import Act, Lifecycle
 from tollproof.programs import ProgramFailed, output_of
 from tollproof.redaction import Credential
+from tollproof.redaction.suspects import suspects
 
 #: Bytes of a command's output that are read as JSON.
 LARGEST = 4 << 20
@@ -34,6 +35,8 @@ LONGEST_WAIT = 90.0
 #: What the creating call is for, in the record.
 CREATING = "create a key"
 REMOVING = "remove a key that the run created"
+#: What texts are called that may be a key, in an answer that should hold one.
+UNREAD = f"{CREATED}that is not where the profile says"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,9 +158,11 @@ def create(deployment: Deployment, check: str, *, repeats: bool = False) -> Key:
             value, key_id = found
             name, known = notes.enter(value, key_id)
             _know(deployment, name, value)
-            if not known:
-                _must_be_removed(deployment, key_id, name)
+            _must_be_removed(deployment, key_id, name)
             taken.append((name, value, key_id, known))
+        elif act.command is not None:
+            # What a call answers is looked at by its status as well; see adopt.
+            _shelter(deployment, body, "", is_ours=True)
 
     done = _take_step(deployment, act, check, purpose=CREATING, take=take)
     if not taken:
@@ -264,21 +269,48 @@ def adopt(deployment: Deployment) -> None:
     lifecycle = deployment.profile.lifecycle
     if lifecycle is None or lifecycle.create.method is None:
         return
-    method, path = lifecycle.create.method, lifecycle.create.path or ""
+    method, path = lifecycle.create.method, (lifecycle.create.path or "").lower()
 
     def reveal(probe: Probe, status: int, body: bytes) -> None:
         where = probe.target.partition("?")[0].lower()
         if probe.method != method or not 200 <= status < 300:
             return
-        if path.lower().strip("/") in where and (found := _key_in(deployment, body)):
+        found = _key_in(deployment, body)
+        if found is None:
+            if where.rstrip("/").endswith(path.rstrip("/")):
+                _shelter(deployment, body, probe.identity, probe.purpose == CREATING)
+        elif probe.take is None and path.strip("/") in where:
             value, key_id = found
-            name, known = book(deployment).enter(value, key_id)
+            name, _ = book(deployment).enter(value, key_id)
             _know(deployment, name, value)
-            if not known:
-                # A key of another organisation is its creator's to revoke.
-                _must_be_removed(deployment, key_id, name, by=probe.identity)
+            # A key of another organisation is its creator's to revoke.
+            _must_be_removed(deployment, key_id, name, by=probe.identity)
 
     deployment.client.reveal = reveal
+
+
+def _shelter(deployment: Deployment, body: bytes, by: str, is_ours: bool) -> None:
+    """Keep what was created out of the record though the profile points elsewhere.
+
+    Somewhere in the answer there is a key that works, and nobody knows where: whatever
+    may be one is redacted. What can be removed by its id is; the rest is listed.
+    """
+    create = declared(deployment).create
+    document = _parsed(body)
+    value, key_id = resolve(document, create.key), resolve(document, create.id)
+    promise = deployment.profile.promises.keys
+    for text in suspects(body, promise.prefix if promise else ""):
+        _know(deployment, UNREAD, text)
+    if isinstance(value, str) and value:
+        _know(deployment, UNREAD, value)
+    if isinstance(key_id, str | int) and not isinstance(key_id, bool):
+        name = "a key that could not be read"
+        _must_be_removed(deployment, str(key_id), name, by)
+    elif is_ours:
+        deployment.cleanup[UNREAD] = lambda: (
+            f"A key was created whose id is not at {create.id} of the answer, so that "
+            "it could not be removed: revoke it by hand."
+        )
 
 
 # -- undoing -------------------------------------------------------------------------
@@ -287,7 +319,10 @@ def adopt(deployment: Deployment) -> None:
 def _must_be_removed(
     deployment: Deployment, key_id: str, name: str, by: str = ""
 ) -> None:
-    deployment.cleanup[key_id] = lambda: _removed(deployment, key_id, name, by)
+    # A key that is given out twice may have two ids: each is removed, and once.
+    deployment.cleanup.setdefault(
+        key_id, lambda: _removed(deployment, key_id, name, by)
+    )
 
 
 def _removed(deployment: Deployment, key_id: str, name: str, by: str) -> str:

@@ -72,7 +72,7 @@ def test_a_silent_target_is_undetermined_and_not_written_to(tmp_path: Path) -> N
     ("setting", "other", "expected"),
     [
         ('path = "/api/v1/keys"\nbody', 'path = "/api/v1/none"\nbody', ["POST 404"]),
-        ('key = "/key"', 'key = "/nothing"', ["POST 201"]),
+        ('key = "/key"', 'key = "/nothing"', ["POST 201", "DELETE 204"]),
     ],
 )
 def test_a_creation_that_fails_ends_it(

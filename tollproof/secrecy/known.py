@@ -31,10 +31,12 @@ class Known:
 
     Attributes:
         format: what a key looks like, searched anywhere; None to look for known ones.
+        beside: labels that are redacted to be safe, and judged by nobody.
     """
 
     redactor: Redactor = field(repr=False)
     format: re.Pattern[bytes] | None = None
+    beside: frozenset[str] = frozenset()
 
     def find(self, data: bytes, where: str) -> tuple[Finding, ...]:
         """Return what is in the data, each with its line, counted from 1."""
@@ -59,17 +61,18 @@ class Known:
 
     def leaks(self, data: bytes) -> tuple[Leak, ...]:
         """Return what data of a moderate size gives away."""
-        return self.redactor.find(data, "")
+        found = self.redactor.find(data, "")
+        return tuple(leak for leak in found if leak.credential not in self.beside)
 
     def _find(self, piece: bytes, where: str, line: int) -> Iterator[Finding]:
-        leaks = self.redactor.find(piece, "")
+        leaks = self.leaks(piece)
         own = self._format_only(piece) if self.format else []
         if not leaks and not own:
             return
         # Only a piece with something in it is looked at line by line.
         seen: set[tuple[str, str]] = set()
         for number, text in enumerate(piece.split(b"\n"), line):
-            for leak in self.redactor.find(text, "") if leaks else ():
+            for leak in self.leaks(text) if leaks else ():
                 seen.add((leak.credential, leak.encoding))
                 yield Finding(where=f"{where}:{number}", kind=_kind(leak))
             for _ in self._format_only(text) if own else ():
@@ -87,9 +90,7 @@ class Known:
             return []
         found = [match[0] for match in self.format.finditer(text)]
         return [
-            item
-            for item in found
-            if len(set(item)) >= _VARIED and not self.redactor.find(item, "")
+            item for item in found if len(set(item)) >= _VARIED and not self.leaks(item)
         ]
 
 

@@ -46,12 +46,15 @@ def known(target: Target) -> Known:
     return Known(
         redactor=target.deployment.redactor,
         format=anywhere(keys.format if keys else None),
+        beside=frozenset({lifecycle.UNREAD}),
     )
 
 
 def run_only(target: Target) -> Known:
     """Return the run's own credentials alone."""
-    return Known(redactor=target.deployment.redactor)
+    return Known(
+        redactor=target.deployment.redactor, beside=frozenset({lifecycle.UNREAD})
+    )
 
 
 def verdict_on(scan: Scan, what: str, expected: str) -> Verdict:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from tollproof.deployment import CREATED
+from tollproof.lifecycle import UNREAD
 from tollproof.model import Exchange, Leak
 from tollproof.target import Target
 
@@ -32,17 +33,19 @@ def leaks_in(target: Target, exchange: Exchange, where: Where) -> list[Leak] | N
     response = exchange.response
     if response is None:
         return None
+    # What was only redacted to be safe need not be a credential.
+    leaks = [leak for leak in exchange.leaks if leak.credential != UNREAD]
     if where in (Where.ANSWER, Where.ERROR):
         is_error = exchange.status >= 400
         kind = (response.header("Content-Type") or "").lower()
         page = any(name in kind for name in _PAGE) and not is_error
         if is_error is (where is Where.ANSWER) or page or not response.body_bytes:
             return None
-        found = [leak for leak in exchange.leaks if leak.place == "body"]
+        found = [leak for leak in leaks if leak.place == "body"]
         return [leak for leak in found if not _is_handed_out(target, exchange, leak)]
     return [
         leak
-        for leak in exchange.leaks
+        for leak in leaks
         if leak.place.startswith("header")
         and (_field(leak) in _URLS) is (where is Where.REDIRECT)
     ]
