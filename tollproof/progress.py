@@ -7,8 +7,8 @@ inert before it is written.
 from __future__ import annotations
 
 import contextlib
-import io
 import math
+import os
 import sys
 import time
 from collections import Counter
@@ -50,8 +50,8 @@ class Progress:
     @staticmethod
     def of(kind: str, stream: TextIO) -> Progress:
         """Return the display asked for: `live`, `plain`, or none."""
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+        if kind:
+            stream = _kept(stream)
         match kind:
             case "live":
                 return LiveProgress(console=Console(file=stream))
@@ -71,6 +71,19 @@ class Progress:
 
     def ended(self, run: Run) -> None:
         """The run is complete and written."""
+
+
+def _kept(stream: TextIO) -> TextIO:
+    """Return a stream to the same place that stays open to it while a check runs.
+
+    pytest then puts a file in place of the standard output's descriptor, and a
+    measurement of minutes would be silent. What cannot be shown is escaped.
+    """
+    try:
+        descriptor = os.dup(stream.fileno())
+    except OSError:  # it is in memory
+        return stream
+    return open(descriptor, "w", encoding=stream.encoding, errors="backslashreplace")
 
 
 @dataclass(slots=True)

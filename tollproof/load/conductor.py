@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic_ns
@@ -114,6 +115,11 @@ class Conductor:
         """Take note of the only process's zero."""
         self._epoch = epoch
 
+    def tell_local(self, progress: Mapping[str, int]) -> None:
+        """Say how far the only process is."""
+        seconds = (monotonic_ns() - self._epoch) / SECOND
+        tell(self.assignment.control, {"progress": progress, "seconds": seconds})
+
     def finish_local(self, report: ShareReport) -> None:
         """Take the report of the only process."""
         self._finish((report,), {})
@@ -157,7 +163,9 @@ class Conductor:
                 asked = time.monotonic()
                 for part in self._parts:
                     gevent.spawn(self._ask_clock, part)
-            tell(self.assignment.control, {"progress": self._progress()})
+            seconds = (monotonic_ns() - self._epoch) / SECOND
+            progress = {"progress": self._progress(), "seconds": seconds}
+            tell(self.assignment.control, progress)
         self._settle(complete=True)
 
     def _all_ready(self) -> bool:

@@ -49,7 +49,7 @@ class Progress:
     """How far a run is.
 
     Attributes:
-        seconds: since the child was started.
+        seconds: since the load began, as the processes see it; 0 until it has.
         sent: requests sent.
         statuses: observations by status, "0" for unknown outcomes.
         lost: shares whose process was lost.
@@ -146,6 +146,8 @@ class _Watch:
         self._child, self._control = child, control
         self._progress, self._stop = progress, stop
         self._began = time.monotonic()
+        self._seconds, self._sent = 0.0, 0
+        self._statuses: dict[str, int] = {}
         self._line = b""
         self._lost: tuple[int, ...] = ()
         self._told = False
@@ -203,13 +205,16 @@ class _Watch:
                 continue
             if "lost" in said:
                 self._lost = (*self._lost, int(said["lost"]))
-            numbers = dict(said.get("progress", {}))
+            if "progress" in said:
+                self._seconds = max(self._seconds, float(said["seconds"]))
+                self._statuses = dict(said["progress"])
+                self._sent = int(self._statuses.pop("sent", 0))
             if self._progress is not None:
                 self._progress(
                     Progress(
-                        seconds=time.monotonic() - self._began,
-                        sent=int(numbers.pop("sent", 0)),
-                        statuses=numbers,
+                        seconds=self._seconds,
+                        sent=self._sent,
+                        statuses=self._statuses,
                         lost=self._lost,
                     )
                 )

@@ -23,7 +23,7 @@ from locust.env import Environment
 from locust.runners import WorkerRunner
 
 from tollproof.errors import TollproofError
-from tollproof.load.channel import Assignment, tell, told
+from tollproof.load.channel import Assignment, told
 from tollproof.load.conductor import Conductor
 from tollproof.load.delivery import AGAIN, Outbox, Piece, Spool
 from tollproof.load.engine import Poller, PollPoller
@@ -108,8 +108,8 @@ class Post:
         progress = self.share.progress()
         if self.worker is not None:
             self._send("progress", dict(progress))
-        else:
-            tell(self.assignment.control, {"progress": progress})
+        elif self.conductor is not None:
+            self.conductor.tell_local(progress)
 
     def stop(self) -> None:
         """Send nothing more."""
