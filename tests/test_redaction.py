@@ -588,3 +588,22 @@ def test_an_allowlist_pragma_changes_nothing() -> None:
     text = f'key = "{KEY}"  # pragma: allowlist secret'
     expected = 'key = "[redacted:alpha]"  # pragma: allowlist secret'
     assert redactor(KEY).redact(text) == expected
+
+
+def test_a_text_once_found_clean_is_looked_through_again() -> None:
+    redactor = Redactor()
+    redactor.add(Credential(label="alpha", value="sk_live_" + "Zx81bQ7nfw2Kd5Lp"))
+    text = "beta is sk_live_" + "h3Vt9Qm0Ry6Ws4Uc"
+    assert redactor.redact(text) == text
+    assert redactor.redact(text) == text
+    redactor.add(Credential(label="beta", value=text.removeprefix("beta is ")))
+    assert redactor.redact(text) == "beta is [redacted:beta]"
+
+
+@pytest.mark.parametrize("before", [0, 1, 6, 255 * 7, 256 * 7 - 3, 256 * 7, 3_000])
+def test_a_credential_is_found_wherever_a_long_text_is_cut(before: int) -> None:
+    value = "sk_live_" + "Zx81bQ7nfw2Kd5Lp"
+    redactor = Redactor()
+    redactor.add(Credential(label="alpha", value=value))
+    text = "." * before + value + "." * 5_000
+    assert redactor.redact(text) == "." * before + "[redacted:alpha]" + "." * 5_000

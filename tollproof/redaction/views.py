@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 #: How often escapes are undone in what undoing them has left: `%2573`, JSON in JSON.
 DEPTH = 5
 
+# Each branch begins with a character of its own, which lets `re` skip to the next one.
 _ESCAPE = re.compile(
     rb"%[0-9a-fA-F]{2}|%u[0-9a-fA-F]{4}"
     rb"|\\(?:u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}|x[0-9a-fA-F]{2}|[\"'/\\bfnrt])"
     rb"|&(?:#[0-9]{1,16}|#[xX][0-9a-fA-F]{1,16});?|&[A-Za-z][A-Za-z0-9]{1,31};"
-    rb"|\0+"
+    rb"|\0\0*"
 )
 _LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
