@@ -18,6 +18,7 @@ from tollproof.errors import Undetermined
 from tollproof.identity import Identity
 from tollproof.identity.oauth import FORM, Client, ClientCredentials, basic
 from tollproof.model import Exchange, Reason, Verdict
+from tollproof.operations import Operation
 from tollproof.redaction import Credential
 from tollproof.target import Target
 
@@ -58,11 +59,21 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A token endpoint and a client that is registered there."""
+    """A token endpoint and a client that is registered there.
+
+    Attributes:
+        who: what the client is called, where it is not the identity's own.
+    """
 
     target: Target
     identity: Identity
     client: Client
+    who: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the client is called in the record."""
+        return self.who or self.identity.name
 
     def form(self, **changes: str | None) -> list[tuple[str, str]]:
         """Return the parameters of a right request, some changed or, by None, left out.
@@ -108,7 +119,7 @@ class Endpoint:
         """
         where = urlsplit(self.client.url)
         document: dict[str, Any] = {}
-        label = f"{self.identity.name}, {purpose}"
+        label = f"{self.name}, {purpose}"
 
         def take(body: bytes) -> None:
             try:
@@ -132,7 +143,7 @@ class Endpoint:
                 target=(where.path or "/") + (f"?{query}" if query else ""),
                 headers=self.headers() if headers is None else headers,
                 body=b"" if method == "GET" else body,
-                identity=self.identity.name,
+                identity=self.name,
                 purpose=purpose,
                 take=take,
             )
@@ -150,7 +161,7 @@ class Endpoint:
             raise Undetermined(
                 Reason.PRECONDITION,
                 f"The token endpoint answers {asked.exchange.status} even to a right "
-                f"request of {self.identity.name}.",
+                f"request of {self.name}.",
                 asked.exchange.id,
             )
         return asked
@@ -188,6 +199,16 @@ def endpoint(target: Target) -> Endpoint:
             "used before them."
         )
     return found[0]
+
+
+def let_in_at(at: Endpoint) -> Operation:
+    """Return an operation in which the client's identity was seen to be let in.
+
+    Raises:
+        Undetermined: it is let in nowhere.
+    """
+    seen = at.target.deployment.preflight(at.identity, at.target.check)
+    return next(item for item in at.target.operations if item.label == seen.operation)
 
 
 def judging(procedure: Callable[[], Verdict]) -> Verdict:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tollproof import client_lifecycle, lifecycle
 from tollproof.allowance import Ledger, ledger_of
 from tollproof.client import Client, ClientSettings, origin_of
 from tollproof.deployment import Deployment, prefix_of
@@ -23,7 +24,6 @@ from tollproof.identity import FixedCredential, Identity, Open
 from tollproof.identity.clock import TargetClock
 from tollproof.identity.fetching import Fetcher
 from tollproof.identity.mechanisms import Surroundings, mechanism_of
-from tollproof.lifecycle import adopt
 from tollproof.model import Anchor, Exchange, Tier
 from tollproof.openapi import Document, read_operations
 from tollproof.operations import Operation
@@ -104,7 +104,8 @@ def open_deployment(
         say=options.say,
         used=used,
     )
-    adopt(deployment)
+    lifecycle.adopt(deployment)
+    client_lifecycle.adopt(deployment)
     return deployment
 
 

@@ -232,6 +232,7 @@ _RFC = {
     7517: "JSON Web Key (JWK)",
     7518: "JSON Web Algorithms (JWA)",
     7519: "JSON Web Token (JWT)",
+    7592: "OAuth 2.0 Dynamic Client Registration Management Protocol",
     7617: "The 'Basic' HTTP Authentication Scheme",
     8259: "The JavaScript Object Notation (JSON) Data Interchange Format",
     8414: "OAuth 2.0 Authorization Server Metadata",

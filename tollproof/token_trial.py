@@ -188,6 +188,19 @@ def trial_on(target: Target, operation: Operation) -> Trial:
     )
 
 
+def minting_on(target: Target, operation: Operation) -> tuple[Trial, Minting]:
+    """Do the same for an identity whose tokens are minted with a signing key.
+
+    Raises:
+        NoToken: no such identity may call it.
+        Undetermined: it does not work with a genuine token.
+    """
+    trial = trial_on(target, operation)
+    if not isinstance(trial.identity.mechanism, Minting):
+        raise NoToken("No identity with a signing key calls this operation.")
+    return trial, trial.identity.mechanism
+
+
 def _control(target: Target, operation: Operation, identity: Identity) -> Exchange:
     target.deployment.preflight(identity, target.check)
     # Where everybody is let in, no token's being let in tells anything of tokens.

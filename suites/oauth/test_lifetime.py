@@ -24,20 +24,20 @@ from tollproof import (
     passed,
 )
 from tollproof.errors import Undetermined
-from tollproof.oauth_trial import Asked, Endpoint, endpoint, endpoints, judging
+from tollproof.oauth_trial import (
+    Asked,
+    Endpoint,
+    endpoint,
+    endpoints,
+    judging,
+    let_in_at,
+)
 
 #: Tokens that live longer are not waited for.
 LONGEST_WAIT = 60.0
 #: Seconds after its expiry at which a token is shown again: times are whole seconds.
 LATE = 1.2
 AT_ONCE = 5
-
-
-def _operation(at: Endpoint) -> Operation:
-    """Return an operation in which the client's identity was seen to be let in."""
-    target = at.target
-    seen = target.deployment.preflight(at.identity, target.check)
-    return next(item for item in target.operations if item.label == seen.operation)
 
 
 #: What is asked of a token whose life is over.
@@ -71,7 +71,7 @@ def test_concurrent_grants(target: Target) -> Verdict:
 
     def procedure() -> Verdict:
         at = endpoint(target)
-        operation = _operation(at)
+        operation = let_in_at(at)
         granted = [at.grant(f"grant {number + 1}") for number in range(AT_ONCE)]
         shown = [
             _show(at, operation, asked, f"token {number + 1} of {AT_ONCE}")
@@ -143,7 +143,7 @@ def _life(asked: Asked) -> float | None:
 
 
 def _waited(at: Endpoint, life: float) -> Verdict:
-    operation = _operation(at)
+    operation = let_in_at(at)
     clock, pause = time.monotonic, Event()
     before = clock()
     asked = at.grant("a token to wait for")

@@ -1,15 +1,11 @@
-"""What becomes of a token over time: first logins, new keys, the end of a token.
+"""What becomes of a token over time: first logins, and the end of a token.
 
 In the words of a promise: "On first login, a user record is auto-provisioned and linked
-to an organization". OpenID Connect Core 1.0, 10.1.1: the issuer rolls over its keys by
-publishing new ones; the verifier "knows to go back to the jwks_uri location to
-re-retrieve the keys when it sees an unfamiliar kid value."
+to an organization".
 """
 
 import json
 import secrets
-import subprocess
-import time
 from collections.abc import Mapping
 from threading import Event
 from typing import Any
@@ -18,10 +14,8 @@ from tollproof import (
     API,
     ASVS,
     CWE,
-    RFC,
     Exchange,
     Impact,
-    Operation,
     Reason,
     Severity,
     Target,
@@ -34,7 +28,7 @@ from tollproof import (
 )
 from tollproof.errors import Undetermined
 from tollproof.identity.firebase import Minting
-from tollproof.identity.forge import SigningKey, mint, parse, read_key
+from tollproof.identity.forge import mint, parse
 from tollproof.pointer import MISSING, resolve
 from tollproof.redaction import Credential
 from tollproof.token_trial import (
@@ -43,6 +37,7 @@ from tollproof.token_trial import (
     baseline,
     callers,
     judging,
+    minting_on,
     principal_operation,
     require_verification,
     trial_on,
@@ -53,13 +48,6 @@ LATE = 65.0
 #: Seconds that a token made for this lives, and after which it is shown a first time:
 #: two clocks may differ by one. Where it is refused then, nobody waits for LATE.
 BRIEF, SOON = 4, 2.0
-
-
-def _minting(target: Target, operation: Operation) -> tuple[Trial, Minting]:
-    trial = trial_on(target, operation)
-    if not isinstance(trial.identity.mechanism, Minting):
-        raise NoToken("No identity with a signing key calls this operation.")
-    return trial, trial.identity.mechanism
 
 
 @check(
@@ -91,7 +79,7 @@ def _first_login(target: Target) -> Verdict:
     found = [item for item in target.operations if item.label == provisions.operation]
     if not found:
         raise NoToken(f"The API has no operation {provisions.operation}.")
-    trial, mechanism = _minting(target, found[0])
+    trial, mechanism = minting_on(target, found[0])
     exchanges: list[Exchange] = []
     seen: list[list[tuple[object, object]]] = []
     for number in (1, 2):
@@ -150,108 +138,6 @@ def _complaint(seen: list[list[tuple[object, object]]], organisations: bool) -> 
     if organisations and one[1] == other[1]:
         return "two strangers are put in one organisation"
     return ""
-
-
-@check(
-    id="tokens.key-rotation",
-    title="A new key of the issuer is followed",
-    severity=Severity.HIGH,
-    references=(CWE(324), API(2, 2023), ASVS("5.0.0", "9.1.3"), RFC(7517, "4.5")),
-    remediation="Fetch the issuer's keys again when a token names an unknown kid.",
-    needs=("identity.signing_key", "promises.tokens.rotate"),
-    impact=Impact.LIFECYCLE,
-    tier=Tier.AUDIT,
-)
-def test_key_rotation(target: Target) -> Verdict:
-    """Issuers change their keys without notice; whoever keeps old ones locks all out.
-
-    Tokens of the former key, which is still published, must go on working meanwhile.
-    """
-    return judging(lambda: _key_rotation(target))
-
-
-def _key_rotation(target: Target) -> Verdict:
-    promised = target.profile.promises.tokens
-    operation = principal_operation(target)
-    if promised is None or not promised.rotate or operation is None:
-        raise NoToken("The profile does not say how the issuer's keys are rotated.")
-    trial, mechanism = _minting(target, operation)
-    before = mechanism.credential().value
-    key = _rotated(target, promised.rotate, promised.algorithms)
-    token = mint(
-        {"typ": "JWT"}, mechanism.template.at(target.deployment.clock.now()), key
-    )
-    target.deployment.redactor.add(
-        Credential(label=f"{trial.identity.name}, new key", value=token, kind="token")
-    )
-    started = time.monotonic()
-    pause = Event()
-    while True:
-        fresh = target.send(trial.probe(token, "signed by the new key"))
-        taken = time.monotonic() - started
-        if fresh.status not in (401, 403) or taken > promised.followed_within:
-            break
-        pause.wait(0.25)
-    old = target.send(trial.probe(before, "signed by the former key"))
-    figures = {"seconds": round(taken, 3)}
-    if fresh.status in (401, 403):
-        return failed(
-            f"A token of the issuer's new key is refused for {taken:.1f} seconds.",
-            fresh,
-            old,
-            expected=f"accepted within {promised.followed_within:g} seconds",
-            actual=str(fresh.status),
-            measurements=figures,
-        )
-    if old.status in (401, 403):
-        return failed(
-            "A token of the former key, which is still published, is refused.",
-            old,
-            fresh,
-            expected=str(trial.control.status),
-            actual=str(old.status),
-        )
-    return passed(
-        f"The new key was followed after {taken:.1f} seconds.",
-        fresh,
-        old,
-        measurements=figures,
-    )
-
-
-def _rotated(
-    target: Target, command: tuple[str, ...], algorithms: tuple[str, ...]
-) -> SigningKey:
-    """Make the issuer change its key.
-
-    Raises:
-        Undetermined: the command of the profile does not do it.
-    """
-
-    def no(why: str) -> Undetermined:
-        return Undetermined(
-            Reason.PRECONDITION, f"promises.tokens.rotate ({command[0]}) {why}."
-        )
-
-    try:
-        done = subprocess.run(  # noqa: S603  (a list, from the user's profile)
-            command,
-            cwd=target.profile.folder,
-            capture_output=True,
-            timeout=30,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        raise no("cannot be run, or does not end") from None
-    try:
-        document = json.loads(done.stdout)
-        pem, key_id = document["key"], document["kid"]
-        target.deployment.redactor.add(
-            Credential(label="the issuer's new key", value=pem, kind="secret")
-        )
-        return read_key(pem, key_id=key_id, algorithms=algorithms)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise no("does not print JSON with kid and key, in PEM") from None
 
 
 @check(

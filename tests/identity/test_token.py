@@ -189,6 +189,11 @@ def test_tokens_are_made_and_read_by_the_installed_command(tmp_path: Path) -> No
     with serving(Issuer(project=PROJECT)) as url:
         rotated = tollproof("rotate", "--issuer-url", url)
         assert json.loads(rotated.stdout).keys() == {"kid", "key"}
+        kid = json.loads(rotated.stdout)["kid"]
+        retired = tollproof("retire", "--issuer-url", url, "--key-id", kid)
+        assert json.loads(retired.stdout) == {"kid": kid}
+        again = tollproof("retire", "--issuer-url", url, "--key-id", kid)
+        assert again.returncode == 3
 
     assert tollproof("mint", "--subject", "me").returncode == 3
     assert tollproof("inspect", "no token").returncode == 3
@@ -225,7 +230,7 @@ def test_what_cannot_be_done_is_said(arguments: list[str]) -> None:
 
 def test_keys_are_published_alike_and_old_ones_withdrawn() -> None:
     own = Issuer(project=PROJECT)
-    first, second, third = own.key, own.rotate(), own.rotate()
-    assert set(own.certificates()) == {second.key_id, third.key_id}
-    assert first.key_id not in {key["kid"] for key in own.jwks()["keys"]}
+    first, second, third, fourth = own.key, own.rotate(), own.rotate(), own.rotate()
+    assert set(own.certificates()) == {first.key_id, third.key_id, fourth.key_id}
+    assert second.key_id not in {key["kid"] for key in own.jwks()["keys"]}
     assert time.time() < parse(own.mint("x")).claims["exp"]

@@ -158,6 +158,7 @@ emulator = false
 token_url = "https://login.example.com/token"
 expires_in = 300
 scopes = ["read"]
+revoked_within = 5.0
 
 [promises.secrets]
 at_rest = "hmac-sha256"
@@ -181,6 +182,20 @@ shown = "/masked"
 [lifecycle.revoke]
 method = "DELETE"
 path = "/api/v1/keys/{id}"
+
+[client_lifecycle]
+by = "alpha"
+
+[client_lifecycle.create]
+method = "POST"
+path = "/oauth/clients"
+body = { client_name = "tollproof" }
+id = "/client_id"
+secret = "/client_secret"
+
+[client_lifecycle.revoke]
+method = "DELETE"
+path = "/oauth/clients/{id}"
 
 [places]
 logs = [{ file = "server.log" }, { command = ["docker", "logs", "api"] }]

@@ -236,6 +236,34 @@ REFUSED = [
         "lifecycle.revoke",
         "which key",
     ),
+    (
+        '[client_lifecycle]\ncreate = { command = ["c"] }\n'
+        'revoke = { method = "DELETE", path = "/clients" }',
+        "client_lifecycle.revoke",
+        "which client",
+    ),
+    (
+        '[client_lifecycle]\ncreate = { method = "POST", path = "/clients" }\n'
+        'revoke = { command = ["r", "{id}"] }',
+        "client_lifecycle",
+        "as nobody",
+    ),
+    (
+        '[client_lifecycle]\nby = "admin"\ncreate = { command = ["c"] }\n'
+        'revoke = { command = ["r", "{id}"] }',
+        "client_lifecycle.by",
+        "names no identity",
+    ),
+    (
+        '[promises.tokens]\nissuer = "i"\naudience = "a"\nretire = ["r"]',
+        "promises.tokens.retire",
+        "which key",
+    ),
+    (
+        '[promises.oauth]\ntoken_url = "http://h/t"\nrevoked_within = 0',
+        "promises.oauth.revoked_within",
+        "more than 0",
+    ),
     ("[places]\nlogs = [{}]", "places.logs[0]", "no place"),
     ('[places]\nlogs = ["server.log"]', "places.logs[0]", "a table"),
     (

@@ -1,4 +1,4 @@
-"""`tollproof token`: mint, inspect and rotate by hand, to try things out.
+"""`tollproof token`: mint, inspect, rotate and retire by hand, to try things out.
 
 Knows the command line and the local issuer's interface over HTTP. What it prints on
 `mint` is a credential: that is what it was asked for.
@@ -101,6 +101,14 @@ def inspect_command(text: str, issuer: str, audience: str) -> None:
 def rotate_command(issuer_url: str) -> None:
     """Make a local issuer sign with a new key; print its id and private half."""
     click.echo(json.dumps(_post(f"{issuer_url.rstrip('/')}/rotate", {})))
+
+
+@token.command("retire")
+@click.option("--issuer-url", required=True, help="A local issuer.")
+@click.option("--key-id", required=True, help="The kid of the key.")
+def retire_command(issuer_url: str, key_id: str) -> None:
+    """Make a local issuer withdraw a key: it is published no longer."""
+    click.echo(json.dumps(_post(f"{issuer_url.rstrip('/')}/retire", {"kid": key_id})))
 
 
 def _claim(text: str) -> tuple[str, Any]:

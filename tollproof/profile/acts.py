@@ -1,4 +1,4 @@
-"""What tollproof may do and where it may look: lifecycle, places, consent, waivers.
+"""What tollproof may do and where it may look: lifecycles, places, consent, waivers.
 
 Knows how each is written. Must not do any of it.
 """
@@ -9,6 +9,7 @@ import datetime
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
+from urllib.parse import quote
 
 from pydantic import (
     AfterValidator,
@@ -36,19 +37,37 @@ from tollproof.profile.values import (
 
 
 class Act(Section):
-    """A step of a key's life: an HTTP call by `lifecycle.by`, or a command."""
+    """A step of a credential's life: an HTTP call by an identity, or a command."""
 
     method: Method | None = None
     """HTTP method of the call."""
     path: PathTemplate | None = None
-    """Path of the call below `base_url`; `{id}` stands for the key's id."""
+    """Path of the call below `base_url`; `{id}` stands for the credential's id."""
     body: Any = None
     """Body of the call, sent as JSON."""
     headers: Mapping[HeaderName, str] = {}
     """Further header fields of the call; never a credential."""
     command: Command | None = None
     """Instead of a call: program and arguments, run without a shell; `{id}` stands
-    for the key's id; what it prints is read as JSON."""
+    for the credential's id; what it prints is read as JSON."""
+
+    @property
+    def names_one(self) -> bool:
+        """Whether it says, by `{id}`, which credential it is about."""
+        words = (*(self.command or ()), self.path or "", repr(self.body))
+        return any("{id}" in word for word in words)
+
+    def path_for(self, id: str) -> str:
+        """Return the path of the call for one credential."""
+        return (self.path or "").replace("{id}", quote(id, safe=""))
+
+    def body_for(self, id: str) -> Any:
+        """Return the body of the call for one credential; None for no body."""
+        return _filled(self.body, id)
+
+    def command_for(self, id: str) -> tuple[str, ...]:
+        """Return program and arguments for one credential."""
+        return tuple(word.replace("{id}", id) for word in self.command or ())
 
     @model_validator(mode="after")
     def _call_or_command(self) -> Self:
@@ -60,6 +79,16 @@ class Act(Section):
         if self.command is None and not (self.path and self.method):
             raise refuse("is half a call", "give method and path")
         return self
+
+
+def _filled(value: Any, id: str) -> Any:
+    if isinstance(value, str):
+        return value.replace("{id}", id)
+    if isinstance(value, list):
+        return [_filled(item, id) for item in value]
+    if isinstance(value, dict):
+        return {name: _filled(item, id) for name, item in value.items()}
+    return value
 
 
 class Create(Act):
@@ -87,8 +116,7 @@ class Revoke(Act):
 
     @model_validator(mode="after")
     def _names_the_key(self) -> Self:
-        words = (*(self.command or ()), self.path or "", repr(self.body))
-        if not any("{id}" in word for word in words):
+        if not self.names_one:
             raise refuse(
                 "does not say which key to revoke",
                 "put {id} into the path, the body or the command",
@@ -114,6 +142,49 @@ class Lifecycle(Section):
     def _somebody_calls(self) -> Self:
         acts = (self.create, self.list, self.revoke)
         if self.by is None and any(act and act.command is None for act in acts):
+            raise refuse(
+                "makes calls as nobody", 'add by = "…", the name of an identity'
+            )
+        return self
+
+
+class CreateClient(Act):
+    """How a client of the token endpoint is created."""
+
+    id: Pointer = "/client_id"
+    """JSON pointer to the new client's id (RFC 7591, 3.2.1)."""
+    secret: Pointer = "/client_secret"  # noqa: S105  (where it is, not what)
+    """JSON pointer to its secret."""
+
+
+class RevokeClient(Act):
+    """How a client is revoked."""
+
+    @model_validator(mode="after")
+    def _names_the_client(self) -> Self:
+        if not self.names_one:
+            raise refuse(
+                "does not say which client to revoke",
+                "put {id} into the path, the body or the command",
+            )
+        return self
+
+
+class ClientLifecycle(Section):
+    """How clients of the token endpoint are created and revoked."""
+
+    by: Text | None = None
+    """The identity that makes the calls; commands need none."""
+    create: CreateClient
+    """How a client is created; it must be granted tokens as the profile's clients are,
+    and let in where they are."""
+    revoke: RevokeClient
+    """How a client is revoked."""
+
+    @model_validator(mode="after")
+    def _somebody_calls(self) -> Self:
+        acts: tuple[Act, ...] = (self.create, self.revoke)
+        if self.by is None and any(act.command is None for act in acts):
             raise refuse(
                 "makes calls as nobody", 'add by = "…", the name of an identity'
             )
@@ -196,7 +267,8 @@ class Consent(Section):
     load: Flag = False
     """Send enough to exhaust a rate limit."""
     key_lifecycle: Flag = False
-    """Create and revoke keys."""
+    """Create and revoke keys, and clients of the token endpoint; rotate and retire the
+    keys of a test issuer."""
     budget: Budget = Budget()
     """How much may be sent."""
 

@@ -244,5 +244,5 @@ def _closing() -> list[str]:
         "[consent]",
         "writes = false                          # call what creates, changes, deletes",
         "load = false                            # send enough to exhaust a limit",
-        "key_lifecycle = false                   # create and revoke keys",
+        "key_lifecycle = false                   # create and revoke keys, clients",
     ]

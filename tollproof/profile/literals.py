@@ -51,6 +51,8 @@ _PATTERNS = (
     ("promises", "headers"),
     ("lifecycle", "*", "key"),
     ("lifecycle", "*", "id"),
+    ("client_lifecycle", "*", "id"),
+    ("client_lifecycle", "*", "secret"),
     ("places",),
     ("waivers",),
     ("target", "openapi"),

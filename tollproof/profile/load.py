@@ -71,6 +71,16 @@ def load_profile(
     return profile
 
 
+_ANCHORED = (
+    "target",
+    "identities",
+    "promises",
+    "lifecycle",
+    "client_lifecycle",
+    "waivers",
+)
+
+
 def anchors(profile: Profile) -> Mapping[str, Anchor]:
     """Return where identities, promises and waivers stand in the profile's file.
 
@@ -81,7 +91,7 @@ def anchors(profile: Profile) -> Mapping[str, Anchor]:
     found = {
         dotted(place): Anchor(file=file, line=line)
         for place, line in sorted(profile.lines.items(), key=lambda item: item[1])
-        if place[0] in ("target", "identities", "promises", "lifecycle", "waivers")
+        if place[0] in _ANCHORED
     }
     names = {
         name: found[key]
@@ -177,7 +187,8 @@ def _across(data: Mapping[str, Any]) -> Iterator[Finding]:
     if "sdk" not in data:
         yield from _operations(_table(data, "target"))
     yield from _identities(data)
-    yield from _lifecycle(data)
+    yield from _lifecycle(data, "lifecycle")
+    yield from _lifecycle(data, "client_lifecycle")
     yield from _waivers(data)
 
 
@@ -238,19 +249,19 @@ def _identities(data: Mapping[str, Any]) -> Iterator[Finding]:
             )
 
 
-def _lifecycle(data: Mapping[str, Any]) -> Iterator[Finding]:
-    by = _table(data, "lifecycle").get("by")
+def _lifecycle(data: Mapping[str, Any], table: str) -> Iterator[Finding]:
+    by = _table(data, table).get("by")
     names = _table(data, "identities")
     if isinstance(by, str) and by not in names:
         near = nearest(by, names)
         yield _finding(
-            ("lifecycle", "by"),
+            (table, "by"),
             "names no identity of this profile",
             f"did you mean {near}?" if near else "add it under [identities]",
         )
     elif isinstance(by, str) and _table(names, by).get("state", "live") != "live":
         yield _finding(
-            ("lifecycle", "by"),
+            (table, "by"),
             "names an identity that is to be refused",
             "name one whose state is live",
         )

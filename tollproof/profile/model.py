@@ -13,7 +13,13 @@ from urllib.parse import urljoin, urlsplit
 from pydantic import PrivateAttr, model_validator
 
 from tollproof.profile import needs
-from tollproof.profile.acts import Consent, Lifecycle, Places, WaiverField
+from tollproof.profile.acts import (
+    ClientLifecycle,
+    Consent,
+    Lifecycle,
+    Places,
+    WaiverField,
+)
 from tollproof.profile.identities import Identity
 from tollproof.profile.promises import Promises
 from tollproof.profile.sdk import Sdk
@@ -43,6 +49,8 @@ class Profile(Section):
     """Instead of a target: a client SDK and what it promises."""
     lifecycle: Lifecycle | None = None
     """How keys are created and revoked."""
+    client_lifecycle: ClientLifecycle | None = None
+    """How clients of the token endpoint are created and revoked."""
     places: Places | None = None
     """Where secrets are looked for."""
     consent: Consent = Consent()

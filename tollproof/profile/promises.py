@@ -301,8 +301,28 @@ class Tokens(Section):
     and, in PEM, its private `key`; run without a shell."""
     followed_within: Seconds = 5.0
     """Seconds within which a new key of the issuer is accepted."""
+    retire: Command | None = None
+    """Program that makes the issuer withdraw a key; `{kid}` stands for its id; run
+    without a shell."""
+    retired_within: Window | None = None
+    """Seconds within which tokens of a key that the issuer has withdrawn are refused,
+    where that is promised: as long as the issuer's keys may be cached."""
     wait_for_expiry: Seconds = 0.0
     """Seconds that an audit may wait for a given token to expire; 0 for not at all."""
+
+    @model_validator(mode="after")
+    def _retires_one(self) -> Self:
+        if self.retire and not any("{kid}" in word for word in self.retire):
+            raise flawed(
+                [
+                    Flaw(
+                        "retire",
+                        "does not say which key to withdraw",
+                        "put {kid} into an argument",
+                    )
+                ]
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -322,6 +342,9 @@ class OAuth(Section):
     """Promised life of an access token in seconds."""
     scopes: tuple[Text, ...] = ()
     """Scopes that exist."""
+    revoked_within: Window | None = None
+    """Seconds within which tokens of a revoked client are refused, where that is
+    promised."""
 
 
 class Secrets(Section):

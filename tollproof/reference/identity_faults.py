@@ -65,6 +65,11 @@ TOKENS: Rows = (
     ("first-login", "login-provisions-twice", "each login makes another user"),
     ("first-login", "login-shares-organisation", "new users join an old organisation"),
     ("key-rotation", "token-keys-cached", "the issuer's keys are fetched once"),
+    (
+        "retired-key",
+        "token-retired-key-kept",
+        "a key of the issuer that was fetched once is trusted for ever",
+    ),
 )
 
 OAUTH: Rows = (
@@ -86,6 +91,11 @@ OAUTH: Rows = (
     ("grant", "oauth-expires-in-text", "expires_in is a text"),
     ("no-refresh-token", "oauth-refresh-token", "a refresh token is granted as well"),
     ("concurrent-grants", "oauth-one-token", "a new token ends the one before"),
+    (
+        "revoked-token",
+        "oauth-revoked-token-works",
+        "tokens of a revoked client work until they expire",
+    ),
     ("no-server-error", "oauth-malformed-crash", "a malformed form crashes"),
     ("lifetime", "oauth-expiry-ignored", "tokens work after they expired"),
     ("lifetime", "oauth-expires-early", "tokens end before they should"),

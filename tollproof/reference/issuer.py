@@ -27,8 +27,9 @@ from tollproof.identity.forge import SigningKey, generate, mint, public_jwk
 PROJECT = "sparkient-reference"
 #: Seconds a token lives, as Firebase's do.
 LIFE = 3600
-#: Seconds the published keys may be kept by whoever fetched them.
-MAX_AGE = 300
+#: Seconds the published keys may be kept by whoever fetched them. Google says hours;
+#: this issuer is there to be rotated, and nobody should have to wait for it.
+MAX_AGE = 2
 _LARGEST = 65_536
 
 
@@ -94,12 +95,27 @@ class Issuer:
     def rotate(self) -> SigningKey:
         """Sign with a new key from now on; the one before stays published.
 
-        The ones before that are withdrawn, as Google withdraws its own.
+        The ones before that are withdrawn, as Google withdraws its own; but the first
+        one stays, since a profile may hold its private half as a test signing key.
         """
         self.key  # noqa: B018  (the first one is made when asked for)
         with self._lock:
-            self._keys = [self._keys[-1], _new_key()]
+            kept = dict.fromkeys((0, len(self._keys) - 1))
+            self._keys = [*(self._keys[place] for place in kept), _new_key()]
             return self._keys[-1]
+
+    def retire(self, key_id: str) -> bool:
+        """Withdraw a key: it is published no longer, and signs nothing any more.
+
+        Returns:
+            Whether it was there; the last key there is cannot be withdrawn.
+        """
+        with self._lock:
+            left = [key for key in self._keys if key.key_id != key_id]
+            if not left or len(left) == len(self._keys):
+                return False
+            self._keys = left
+            return True
 
     def mint(self, subject: str, claims: Mapping[str, Any] | None = None) -> str:
         """Return an ID token for a user, with further claims or others."""
@@ -165,7 +181,8 @@ def serving(issuer: Issuer, *, host: str = "127.0.0.1", port: int = 0) -> Iterat
     """Publish an issuer's keys until the block ends; yields `http://host:port`.
 
     `GET /certificates`, `GET /jwks`; `POST /tokens` with `{"sub", "claims"}` mints;
-    `POST /rotate` answers with the new key's id and private half in PEM.
+    `POST /rotate` answers with the new key's id and private half in PEM; `POST /retire`
+    with `{"kid"}` withdraws one.
     """
     with _Server((host, port), issuer) as server:
         thread = threading.Thread(
@@ -214,16 +231,38 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/rotate":
             key = self._issuer.rotate()
             self._answer(200, {"kid": key.key_id, "key": key.pem().decode("ascii")})
+        elif self.path == "/retire":
+            self._retire()
         elif self.path == "/tokens":
             self._mint()
         else:
             self._answer(404, {"error": "not_found"})
 
-    def _mint(self) -> None:
+    def _wish(self) -> Any:
+        """Read the body as JSON.
+
+        Raises:
+            ValueError: it is none.
+        """
         length = self.headers.get("Content-Length", "")
         size = int(length) if length.isdecimal() else 0
+        return json.loads(self.rfile.read(min(size, _LARGEST)))
+
+    def _retire(self) -> None:
         try:
-            wish = json.loads(self.rfile.read(min(size, _LARGEST)))
+            key_id = self._wish()["kid"]
+        except (ValueError, KeyError, TypeError):
+            key_id = None
+        if not isinstance(key_id, str):
+            self._answer(400, {"error": "invalid_request"})
+        elif self._issuer.retire(key_id):
+            self._answer(200, {"kid": key_id})
+        else:
+            self._answer(404, {"error": "not_found"})
+
+    def _mint(self) -> None:
+        try:
+            wish = self._wish()
             subject, claims = wish["sub"], wish.get("claims", {})
         except (ValueError, KeyError, TypeError, AttributeError):
             subject, claims = None, None

@@ -56,15 +56,17 @@ def _field(leak: Leak) -> str:
 
 
 def _is_handed_out(target: Target, exchange: Exchange, leak: Leak) -> bool:
-    """Whether a leak is a key in the answer that creates it: shown once, and plain."""
-    lifecycle = target.profile.lifecycle
-    if lifecycle is None or not leak.credential.startswith(CREATED):
+    """Whether a leak is a key in the answer that creates it: shown once, and plain.
+
+    So is the secret of a client.
+    """
+    if leak.encoding != "plain" or not leak.credential.startswith(CREATED):
         return False
-    create = lifecycle.create
+    lives = (target.profile.lifecycle, target.profile.client_lifecycle)
     path = exchange.request.url.partition("?")[0].lower()
-    return (
-        200 <= exchange.status < 300
-        and exchange.request.method == create.method
-        and (create.path or "").lower().strip("/") in path
-        and leak.encoding == "plain"
+    return 200 <= exchange.status < 300 and any(
+        exchange.request.method == one.create.method
+        and (one.create.path or "").lower().strip("/") in path
+        for one in lives
+        if one is not None
     )

@@ -160,6 +160,16 @@ def key_request(
     return name, role, lifetime
 
 
+def client_metadata(document: Any) -> None:
+    """See that a client's metadata is an object; what is in it may be ignored.
+
+    Raises:
+        ApiError: 422 (RFC 7591, 2: metadata that is not understood is ignored).
+    """
+    if not isinstance(document, dict):
+        raise _invalid("the request body", "an object")
+
+
 def _members(
     value: Any, where: str, required: set[str], optional: set[str]
 ) -> dict[str, Any]:

@@ -88,6 +88,7 @@ def build(settings: Settings) -> Built:
         service=Service(
             keys=stores.keys,
             decisions=stores.decisions,
+            endpoint=stores.endpoint,
             limit=settings.limit,
             window=settings.window,
             faults=faults,
@@ -144,7 +145,9 @@ def _bearers(
         verifier=TokenVerifier(
             policy=Policy(issuer=settings.issuer, audience=settings.audience),
             keys=IssuerKeys(
-                settings.certificates, follow="token-keys-cached" not in faults
+                settings.certificates,
+                follow="token-keys-cached" not in faults,
+                forget="token-retired-key-kept" not in faults,
             ),
             procedure=procedure,
         ),

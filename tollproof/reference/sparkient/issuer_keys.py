@@ -28,11 +28,13 @@ class IssuerKeys:
 
     Args:
         follow: whether an unknown key id, or a document gone stale, makes it ask again.
+        forget: whether a key that is no longer published is trusted no longer.
     """
 
-    def __init__(self, url: str, *, follow: bool = True) -> None:
+    def __init__(self, url: str, *, follow: bool = True, forget: bool = True) -> None:
         self._url = url
         self._follow = follow
+        self._forget = forget
         self._lock = threading.Lock()
         self._keys: dict[str, RSAPublicKey] = {}
         self._asked = float("-inf")
@@ -71,5 +73,5 @@ class IssuerKeys:
             )
         }
         if found:
-            self._keys = found
+            self._keys = found if self._forget else {**self._keys, **found}
             self._stale = now + (int(cache[1]) if cache else 300)

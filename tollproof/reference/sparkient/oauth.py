@@ -20,6 +20,10 @@ from tollproof.reference.sparkient.keys import Principal
 from tollproof.reference.sparkient.messages import Answer, Call
 
 PATH = "/oauth/token"
+#: Where an organisation's admins register clients and delete them (RFC 7591, 7592).
+REGISTRATION = "/oauth/clients"
+#: Seconds that access tokens of a client live that an admin registered.
+LIFE = 300.0
 SCOPES = ("read", "write")
 FORM = b"application/x-www-form-urlencoded"
 #: What every access token begins with.
@@ -70,6 +74,7 @@ class Rules:
     whole_expires_in: bool = True
     no_refresh_token: bool = True
     tokens_coexist: bool = True
+    tokens_end_with_client: bool = True
     survives: bool = True
     life: float = 1.0
 
@@ -117,14 +122,22 @@ class TokenEndpoint:
         )
         return client_id, secret
 
-    def revoke(self, client_id: str, now: float) -> None:
-        """Revoke a client, and all its tokens with it."""
-        self.connection.execute(
-            "UPDATE clients SET revoked_at = ? WHERE id = ?", (now, client_id)
+    def revoke(self, organisation: str, client_id: str, now: float) -> bool:
+        """Revoke a client for good, and all its tokens with it.
+
+        Returns:
+            Whether the organisation has such a client.
+        """
+        found = self.connection.execute(
+            "UPDATE clients SET revoked_at = coalesce(revoked_at, ?) "
+            "WHERE id = ? AND organisation = ?",
+            (now, client_id, organisation),
         )
-        self.connection.execute(
-            "DELETE FROM access_tokens WHERE client = ?", (client_id,)
-        )
+        if found.rowcount and self.rules.tokens_end_with_client:
+            self.connection.execute(
+                "DELETE FROM access_tokens WHERE client = ?", (client_id,)
+            )
+        return found.rowcount == 1
 
     def identify(self, token: str, now: float) -> Principal | None:
         """Return whose access token it is, or nobody."""
@@ -135,7 +148,9 @@ class TokenEndpoint:
         if row is None or now >= row[1]:
             return None
         client = self._client(row[0])
-        if client is None or client.revoked_at is not None:
+        if client is None:
+            return None
+        if client.revoked_at is not None and self.rules.tokens_end_with_client:
             return None
         return Principal(
             client.id,
@@ -322,6 +337,7 @@ LOOPHOLES: Mapping[str, Mapping[str, bool | float | int]] = {
     "oauth-expires-in-text": {"whole_expires_in": False},
     "oauth-refresh-token": {"no_refresh_token": False},
     "oauth-one-token": {"tokens_coexist": False},
+    "oauth-revoked-token-works": {"tokens_end_with_client": False},
     "oauth-malformed-crash": {"survives": False},
     "oauth-expiry-ignored": {"life": 1000.0},
     "oauth-expires-early": {"life": 0.5},

@@ -17,7 +17,7 @@ from tollproof.reference.issuer import PROJECT, issuer_of
 from tollproof.reference.sparkient.errors import CODES
 from tollproof.reference.sparkient.keys import Role
 from tollproof.reference.sparkient.oauth import PATH as TOKEN_PATH
-from tollproof.reference.sparkient.oauth import SCOPES
+from tollproof.reference.sparkient.oauth import REGISTRATION, SCOPES
 from tollproof.reference.sparkient.seed import (
     CLIENTS,
     IDENTITIES,
@@ -163,14 +163,10 @@ def _client(client: Registered, seeded: Seeded) -> Iterator[str]:
 
 
 def _tokens(place: Place) -> str:
-    rotate = [
-        sys.executable,
-        "-m",
-        "tollproof.identity.token_cli",
-        "rotate",
-        "--issuer-url",
-        place.issuer_url,
-    ]
+    command = [sys.executable, "-m", "tollproof.identity.token_cli"]
+    issuer = ["--issuer-url", place.issuer_url]
+    rotate = [*command, "rotate", *issuer]
+    retire = [*command, "retire", *issuer, "--key-id", "{kid}"]
     return f"""\
 [promises.tokens]
 issuer = {_quoted(issuer_of(PROJECT))}
@@ -180,6 +176,8 @@ certificates = {_quoted(place.issuer_url + "/certificates")}
 max_age = 3600
 rotate = {_quoted(rotate)}
 followed_within = 5.0
+retire = {_quoted(retire)}
+retired_within = 5.0
 
 [promises.tokens.first_login_provisions]
 operation = "GET /api/v1/me"
@@ -190,6 +188,7 @@ organisation = "/organisation/id"
 token_url = {_quoted(place.base_url + TOKEN_PATH)}
 expires_in = 300
 scopes = {_quoted(SCOPES)}
+revoked_within = 1.0
 """
 
 
@@ -305,6 +304,18 @@ shown = "/masked"
 [lifecycle.revoke]
 method = "DELETE"
 path = "/api/v1/keys/{{id}}"
+
+[client_lifecycle]
+by = "alpha"
+
+[client_lifecycle.create]
+method = "POST"
+path = {_quoted(REGISTRATION)}
+body = {{ client_name = "tollproof", grant_types = ["client_credentials"] }}
+
+[client_lifecycle.revoke]
+method = "DELETE"
+path = {_quoted(REGISTRATION + "/{id}")}
 
 [places]
 logs = [{_file(place.folder / "server.log")}, {_file(place.folder / "worker.log")}]

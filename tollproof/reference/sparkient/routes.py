@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from secrets import token_hex
 from urllib.parse import unquote
 
 from tollproof.reference.sparkient import bodies
@@ -17,6 +18,7 @@ from tollproof.reference.sparkient.decisions import DecisionStore
 from tollproof.reference.sparkient.errors import ApiError
 from tollproof.reference.sparkient.keys import KeyStore, Listed, Principal, Role
 from tollproof.reference.sparkient.messages import Answer, Call
+from tollproof.reference.sparkient.oauth import LIFE, REGISTRATION, TokenEndpoint
 
 HERE = Path(__file__).parent
 
@@ -31,6 +33,7 @@ class Service:
 
     keys: KeyStore
     decisions: DecisionStore
+    endpoint: TokenEndpoint
     limit: int
     window: float
     faults: frozenset[str] = frozenset()
@@ -183,6 +186,28 @@ def _revoke(service: Service, call: Call, who: Principal, now: float) -> Answer:
     return Answer(status=204)
 
 
+# -- what an admin may do at the token endpoint ---------------------------------------
+
+
+def _register(service: Service, call: Call, who: Principal, now: float) -> Answer:
+    """Register a client of the admin's organisation, as RFC 7591 has it."""
+    bodies.client_metadata(bodies.parse(call.body, {}, service.faults))
+    client_id, secret = service.endpoint.register(
+        token_hex(8), who.organisation, Role.MEMBER, LIFE
+    )
+    shown = {"client_id": client_id, "client_secret": secret}
+    times = {"client_id_issued_at": int(now), "client_secret_expires_at": 0}
+    return Answer.of_json({**shown, **times}, 201)
+
+
+def _delete(service: Service, call: Call, who: Principal, now: float) -> Answer:
+    """Delete a client, and end its tokens (RFC 7592, 2.3)."""
+    client_id = call.parameters["client_id"]
+    if not service.endpoint.revoke(who.organisation, client_id, now):
+        raise ApiError(404, "No such client")
+    return Answer(status=204)
+
+
 # -- the table -----------------------------------------------------------------------
 
 ADMINS = frozenset({Role.ADMIN})
@@ -227,6 +252,15 @@ ROUTES = (
         method="DELETE",
         path="/api/v1/keys/{key_id}",
         handle=_revoke,
+        roles=ADMINS,
+        produces="",
+    ),
+    # Beside the token endpoint, and like it no part of what OpenAPI describes.
+    Route(method="POST", path=REGISTRATION, handle=_register, roles=ADMINS, body={}),
+    Route(
+        method="DELETE",
+        path=REGISTRATION + "/{client_id}",
+        handle=_delete,
         roles=ADMINS,
         produces="",
     ),

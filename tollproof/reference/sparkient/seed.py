@@ -240,7 +240,7 @@ def _register(stores: Stores, client: Registered, folder: Path, now: float) -> P
         client.name, client.organisation, client.role, client.life
     )
     if client.state == "revoked":
-        stores.endpoint.revoke(client_id, now)
+        stores.endpoint.revoke(client.organisation, client_id, now)
     path = folder / f"{client.name}.json"
     pair = {"client_id": client_id, "client_secret": secret}
     write_secret(path, json.dumps(pair))
