@@ -83,8 +83,12 @@ def test_a_key_is_never_recorded(tmp_path: Path) -> None:
 
 def test_listing_reads_ids_of_any_kind(tmp_path: Path) -> None:
     with deployed(tmp_path, numbered()) as (deployment, _, _):
-        shown = lifecycle.listing(deployment, "")
-    assert [(item.id, item.shown) for item in shown] == [("0", "tp_…000"), ("b", None)]
+        found = lifecycle.listing(deployment, "")
+    assert not found.partial
+    assert [(item.id, item.shown) for item in found.keys] == [
+        ("0", "tp_…000"),
+        ("b", None),
+    ]
 
 
 def test_what_was_created_and_not_revoked_is_removed_in_the_end(tmp_path: Path) -> None:
@@ -310,3 +314,27 @@ revoke = {{ command = [{python}, "{{id}}"] }}
         lifecycle.create(deployment, "")
     assert NEW not in str(raised.value)
     assert KEY not in str(raised.value)
+
+
+@pytest.mark.parametrize(("pages", "partial"), [(3, False), (90, True)])
+def test_a_listing_is_followed_from_page_to_page(
+    tmp_path: Path, pages: int, partial: bool
+) -> None:
+    def handler(connection: Connection) -> None:
+        while request := connection.request():
+            path = request.split(b" ")[1].decode()
+            page = int(path.partition("page=")[2] or 1)
+            body = json.dumps({"keys": [{"id": page}]}).encode()
+            more = b'Link: </keys?page=%d>; rel="next"\r\n' % (page + 1)
+            connection.send(
+                b"HTTP/1.1 200 X\r\n%sContent-Length: %d\r\n\r\n%s"
+                % (more if page < pages else b"", len(body), body)
+            )
+
+    with scripted(handler) as server:
+        profile = profile_at(tmp_path / "p.toml", server.origin, THINGS, ALPHA, CALLS)
+        with deployment_of(profile) as deployment:
+            found = lifecycle.listing(deployment, "")
+    assert found.partial is partial
+    assert [item.id for item in found.keys][:3] == ["1", "2", "3"]
+    assert len(found.keys) == min(pages, 50)

@@ -12,7 +12,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -22,8 +22,9 @@ from tollproof.deployment import CREATED, Deployment, answered
 from tollproof.errors import Undetermined
 from tollproof.identity import Identity
 from tollproof.model import Exchange, Reason
+from tollproof.paging import MOST_PAGES, goes_on, next_query
 from tollproof.pointer import MISSING, resolve
-from tollproof.profile.acts import Act, Lifecycle
+from tollproof.profile.acts import Act, Lifecycle, Listing
 from tollproof.programs import ProgramFailed, output_of
 from tollproof.redaction import Credential
 from tollproof.redaction.suspects import suspects
@@ -59,11 +60,16 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A step that was taken: when, and the id of its exchange if it has one."""
+    """A step that was taken: when, and the id of its exchange if it has one.
+
+    Attributes:
+        further: query of the page that follows, if there is one.
+    """
 
     asked: float
     answered: float
     exchange: str = ""
+    further: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +78,18 @@ class Shown:
 
     id: str
     shown: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """All keys that were listed.
+
+    Attributes:
+        partial: whether there are further pages that could not be followed.
+    """
+
+    keys: tuple[Shown, ...]
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +221,8 @@ def revoke(deployment: Deployment, key: Key, check: str) -> Done:
     return done
 
 
-def listing(deployment: Deployment, check: str) -> tuple[Shown, ...]:
-    """Return the keys that the deployment lists.
+def listing(deployment: Deployment, check: str) -> Listed:
+    """Return the keys that the deployment lists, page by page where it links them.
 
     Raises:
         Undetermined: it cannot be had, or is no list where the profile says.
@@ -214,25 +232,36 @@ def listing(deployment: Deployment, check: str) -> tuple[Shown, ...]:
         raise Undetermined(
             Reason.PRECONDITION, "The profile does not say how keys are listed."
         )
-    bodies: list[bytes] = []
-    done = _take_step(
-        deployment, act, check, purpose="list the keys", take=bodies.append
-    )
-    items = resolve(_parsed(b"".join(bodies)), act.items)
+    found: list[Shown] = []
+    page = act
+    for _ in range(MOST_PAGES):
+        bodies: list[bytes] = []
+        done = _take_step(
+            deployment, page, check, purpose="list the keys", take=bodies.append
+        )
+        document = _parsed(b"".join(bodies))
+        found += _listed(act, document, done.exchange)
+        if done.further is None:
+            return Listed(keys=tuple(found), partial=goes_on(document))
+        path = f"{(act.path or '').partition('?')[0]}?{done.further}"
+        page = act.model_copy(update={"path": path})
+    return Listed(keys=tuple(found), partial=True)
+
+
+def _listed(act: Listing, document: Any, exchange: str) -> Iterator[Shown]:
+    items = resolve(document, act.items)
     if not isinstance(items, list):
         raise Undetermined(
             Reason.PRECONDITION,
             f"The listing of keys has no array at {act.items or 'its top'}.",
-            done.exchange,
+            exchange,
         )
-    found = []
     for item in items:
         key_id = resolve(item, act.id)
         shown = resolve(item, act.shown) if act.shown else None
         if isinstance(key_id, str | int):
             text = shown if isinstance(shown, str) else None
-            found.append(Shown(id=str(key_id), shown=text))
-    return tuple(found)
+            yield Shown(id=str(key_id), shown=text)
 
 
 def showing(deployment: Deployment, key: Key) -> Headers:
@@ -406,7 +435,13 @@ def _step(
             f"The call to {purpose} was answered {exchange.status}.",
             exchange.id,
         )
-    return Done(asked=asked, answered=done, exchange=exchange.id)
+    fields = exchange.response.header("Link") if exchange.response else None
+    return Done(
+        asked=asked,
+        answered=done,
+        exchange=exchange.id,
+        further=next_query(fields, exchange.request.url),
+    )
 
 
 def _gone(deployment: Deployment, exchange: Exchange, purpose: str) -> bool:
@@ -450,7 +485,7 @@ def _probe(
 
 def _label(deployment: Deployment, act: Act) -> str:
     """Return the label of the operation that a call is of; templates may differ."""
-    wanted = f"{act.method} {act.path}"
+    wanted = f"{act.method} {(act.path or '').partition('?')[0]}"
     for operation in deployment.operations:
         path = operation.path
         for name in operation.parameters:

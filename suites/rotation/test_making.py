@@ -180,8 +180,17 @@ def test_key_structure(target: Target) -> Verdict:
 def test_listed(target: Target) -> Verdict:
     """A key that nobody sees is a key that nobody revokes."""
     found = sample(target)
-    listed = {item.id for item in found.listing(target)}
+    listing = found.listing(target)
+    listed = {item.id for item in listing.keys}
     missing = [key for key in found.keys if key.id not in listed]
+    if missing and listing.partial:
+        return inconclusive(
+            Reason.PRECONDITION,
+            f"{len(missing)} of {len(found.keys)} keys that work are not on the pages "
+            "that were listed, and there are more; ask for larger ones in "
+            "lifecycle.list.path.",
+            *found.exchanges(missing),
+        )
     if missing:
         return failed(
             f"{len(missing)} of {len(found.keys)} keys that work are not listed.",
@@ -208,7 +217,7 @@ def test_masked(target: Target) -> Verdict:
     pattern = re.compile(promise.masked if promise and promise.masked else "")
     found = sample(target)
     own = {key.id for key in found.keys}
-    shown = [item for item in found.listing(target) if item.id in own]
+    shown = [item for item in found.listing(target).keys if item.id in own]
     if not shown:
         return inconclusive(
             Reason.PRECONDITION, "No new key is listed; see rotation.listed."

@@ -96,6 +96,19 @@ def test_workers_may_disagree_until_the_promised_time() -> None:
     assert len(measured(found, promised=0.2).relapses) == 1
 
 
+def test_what_is_late_is_not_settled_before_it_is_over() -> None:
+    """One worker of many that has not heard is seen now and then."""
+    found = [
+        item
+        for n in range(40)
+        for item in seen((n * 0.05, Answer.ADMITTED if n % 8 == 5 else Answer.REFUSED))
+    ]
+    in_time, late = measured(found, promised=0.3), measured(found[10:], promised=0.1)
+    assert (in_time.judged(0.3), len(in_time.relapses)) == (Kept.KEPT, 4)
+    assert (late.judged(0.1), late.relapses) == (Kept.BROKEN, ())
+    assert late.lower > 1.7
+
+
 def test_fewer_than_steady_answers_settle_nothing() -> None:
     found = seen(
         *((0.2 + n * 0.05, Answer.REFUSED) for n in range(STEADY - 1)),
@@ -128,6 +141,7 @@ def test_spread_is_of_those_that_ended() -> None:
 
 def test_statuses_speak_about_the_key() -> None:
     read = {status: answer_of(status, 420) for status in (200, 204, 401, 404, 420, 429)}
+    assert answer_of(408, 429) is answer_of(425, 429) is Answer.LOST
     assert set(read.values()) == {Answer.ADMITTED, Answer.REFUSED, Answer.THROTTLED}
     assert answer_of(0, 429) is answer_of(503, 429) is answer_of(302, 429)
     assert answer_of(302, 429) is Answer.LOST

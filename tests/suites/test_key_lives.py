@@ -5,8 +5,9 @@ Each test is a whole run against a server, which counts what was written to it.
 
 from __future__ import annotations
 
+import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +40,11 @@ def summary(run: Run, check: str) -> str:
     return found.verdict.summary
 
 
+def figures(run: Run, check: str) -> Mapping[str, object]:
+    (found,) = (item for item in run.results if item.check == f"rotation.{check}")
+    return found.verdict.measurements
+
+
 def texts(folder: Path) -> bytes:
     files = [path for path in (folder / "run").rglob("*") if path.is_file()]
     assert len(files) > 3
@@ -53,11 +59,9 @@ def at(number: int, other: Told) -> Callable[[Life, Told], tuple[Life, Told]]:
 # -- a step that fails ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("number", "status"), [(1, 429), (4, 500)])
-def test_nothing_is_written_after_a_creation_that_failed(
-    tmp_path: Path, number: int, status: int
-) -> None:
-    keys = Keys(create=at(number, Told(status=status, document={})))
+def test_nothing_is_written_after_a_creation_that_failed(tmp_path: Path) -> None:
+    number = 4
+    keys = Keys(create=at(number, Told(status=500, document={})))
     run = run_at(keys, tmp_path)
     found = outcomes(run)
 
@@ -102,14 +106,14 @@ def test_a_key_without_an_id_is_listed_as_left(tmp_path: Path) -> None:
     assert seen[0].encode() not in texts(tmp_path)
 
 
-@pytest.mark.parametrize("what", ["id", "value"])
-def test_the_same_twice_fails_once_and_ends_it(tmp_path: Path, what: str) -> None:
+def test_the_same_key_twice_fails_once_and_ends_it(tmp_path: Path) -> None:
+    """It has two ids, and both are revoked."""
     first: list[Life] = []
 
     def again(life: Life, told: Told) -> tuple[Life, Told]:
         first.append(life)
         if life.number == 3:
-            life = replace(life, **{what: getattr(first[0], what)})
+            life = replace(life, value=first[0].value)
         return life, replace(told, document={"id": life.id, "key": life.value})
 
     keys = Keys(create=again)
@@ -139,10 +143,107 @@ def test_a_revocation_that_fails_ends_it_and_leftovers_are_listed(
     assert all("answered 500" in note for note in run.about.notes)
 
 
-def test_a_sound_service_keeps_every_promise_and_no_key(tmp_path: Path) -> None:
-    keys = Keys()
-    run = run_at(keys, tmp_path)
-    found = outcomes(run)
+# -- lives that are strange, and right or wrong all the same ---------------------------
 
-    assert found[Outcome.FAILED] == found[Outcome.INCONCLUSIVE] == set()
+
+def worker(number: int, of: int) -> Callable[[Life], bool]:
+    """Say whether a key's next request comes to one of several workers.
+
+    Requests do not come in turn, and yet the same way each time.
+    """
+
+    def chosen(life: Life) -> bool:
+        return (life.number * 31 + life.asked * 17) % of == number
+
+    return chosen
+
+
+def within(run: Run, *outcome: Outcome) -> set[str]:
+    return set().union(*(outcomes(run)[item] for item in outcome))
+
+
+def test_workers_may_disagree_until_the_promised_time(tmp_path: Path) -> None:
+    """A key works here before there, is refused here before there, is listed late."""
+    chance = random.Random(1)
+
+    def is_live(life: Life, now: float) -> bool:
+        if life.revoked is not None:
+            return now < life.revoked + 0.35 and chance.random() < 0.4
+        age = now - life.created
+        return age > 0.35 or (age > 0.02 and chance.random() < 0.6)
+
+    def listed(live: list[Life], now: float) -> Told:
+        keys = [{"id": life.id} for life in live if now > life.created + 0.35]
+        return Told(status=200, document={"keys": keys})
+
+    keys = Keys(is_live=is_live, listed=listed)
+    run = run_at(keys, tmp_path)
+
+    assert within(run, Outcome.FAILED, Outcome.INCONCLUSIVE) == set()
     assert (keys.left, run.about.notes) == (0, ())
+
+
+def test_a_key_that_works_late_is_late_and_not_unusable(tmp_path: Path) -> None:
+    """The creation is answered 201 long before the key is live."""
+    keys = Keys(is_live=lambda life, now: not life.revoked and now > life.created + 1.6)
+    quick = {"active_within = 0.5": "active_within = 0.1"}
+    run = run_at(keys, tmp_path, **quick)
+
+    assert within(run, Outcome.FAILED) == {"rotation.active-in-time"}
+    assert within(run, Outcome.INCONCLUSIVE) == {"rotation.at-once"}
+    slowest = figures(run, "active-in-time")["active_max_seconds"]
+    assert isinstance(slowest, float)
+    assert slowest > 1.0
+
+
+def test_one_worker_that_has_not_heard_is_late_for_all(tmp_path: Path) -> None:
+    """One of eight forgets a key after the others: most answers are right."""
+    stale = worker(3, 8)
+    keys = Keys(
+        is_live=lambda life, now: (
+            life.revoked is None or (now < life.revoked + 30 and stale(life))
+        )
+    )
+    run = run_at(keys, tmp_path)
+
+    assert within(run, Outcome.FAILED) & {
+        "rotation.revoked-in-time",
+        "rotation.stays-revoked",
+    }
+    assert within(run, Outcome.FAILED) <= {
+        "rotation.revoked-in-time",
+        "rotation.stays-revoked",
+    }
+
+
+def test_a_key_that_returns_for_a_moment_is_seen(tmp_path: Path) -> None:
+    """Beside it, a listing in pages is not taken for one that lacks keys."""
+
+    def listed(live: list[Life], now: float) -> Told:
+        keys = [{"id": life.id} for life in live[:10]]
+        return Told(status=200, document={"keys": keys, "has_more": len(live) > 10})
+
+    keys = Keys(
+        is_live=lambda life, now: (
+            life.revoked is None or 1.0 < now - life.revoked < 1.3
+        ),
+        listed=listed,
+    )
+    run = run_at(keys, tmp_path)
+
+    assert within(run, Outcome.FAILED) == {"rotation.stays-revoked"}
+    assert within(run, Outcome.INCONCLUSIVE) == {"rotation.at-once", "rotation.listed"}
+    assert "let in again later" in summary(run, "revoked-in-time")
+
+
+def test_a_cache_is_watched_until_it_forgets(tmp_path: Path) -> None:
+    """How late a key is refused is measured, long after the promised time."""
+    keys = Keys(is_live=lambda life, now: not life.revoked or now < life.revoked + 3.5)
+    run = run_at(keys, tmp_path, **{"revoked_for = 1.5": "revoked_for = 0.5"})
+
+    assert within(run, Outcome.FAILED) == {"rotation.revoked-in-time"}
+    found = figures(run, "revoked-in-time")
+    assert found["revoked_settled"] == 3
+    slowest = found["revoked_max_seconds"]
+    assert isinstance(slowest, float)
+    assert slowest > 2.5

@@ -24,9 +24,14 @@ _FAR = float("inf")
 
 def activation(rotated: Rotated, promise: Promised) -> Delay:
     """Return how long a new key took to work."""
+    return admission(rotated.created, rotated.new_seen, promise)
+
+
+def admission(created: Span, seen: Sequence[Observation], promise: Promised) -> Delay:
+    """Return how long a new key took to be let in, by one series of answers."""
     return delay(
-        rotated.created,
-        rotated.new_seen,
+        created,
+        seen,
         wanted=Answer.ADMITTED,
         former=Answer.REFUSED,
         promised=promise.active,
@@ -74,20 +79,39 @@ def works_since(seen: Sequence[Observation]) -> float:
 # -- what speaks against an aspect ---------------------------------------------------
 
 
-def refused_in_overlap(rotated: Rotated, until: float) -> tuple[Observation, ...]:
-    """Return refusals of either key while both must work."""
-    old = between(rotated.old_seen, works_since(rotated.old_seen), until)
-    new = between(rotated.new_seen, works_since(rotated.new_seen), until)
-    return of((*old, *new), Answer.REFUSED)
+def refused_in_overlap(
+    rotated: Rotated, until: float, promise: Promised
+) -> tuple[Observation, ...]:
+    """Return refusals of either key while both must work, at whatever replica.
+
+    Until a key must be active workers may disagree about it; that counts when it is
+    over.
+    """
+    found: list[Observation] = []
+    for created, series in _series(rotated):
+        active = created.received + promise.active
+        for seen in series:
+            start = max(works_since(seen), active)
+            found += of(between(seen, start, until), Answer.REFUSED)
+    return tuple(found)
+
+
+def _series(rotated: Rotated) -> Iterator[tuple[Span, list[Sequence[Observation]]]]:
+    """Yield the creations of the old and the new key, with all that was asked of it."""
+    yield rotated.made, [rotated.old_seen, *rotated.elsewhere.values()]
+    yield rotated.created, [rotated.new_seen, *rotated.elsewhere_new.values()]
 
 
 def lost(course: Course) -> tuple[Observation, ...]:
     """Return requests with a key that works which were answered by no decision."""
     found: list[Observation] = []
     for item in rotations(course):
-        old = between(item.old_seen, works_since(item.old_seen), item.revoked.sent)
-        new = between(item.new_seen, works_since(item.new_seen), _FAR)
-        found += of((*old, *new), Answer.LOST)
+        (_, old), (_, new) = _series(item)
+        for seen in old:
+            while_live = between(seen, works_since(seen), item.revoked.sent)
+            found += of(while_live, Answer.LOST)
+        for seen in new:
+            found += of(between(seen, works_since(seen), _FAR), Answer.LOST)
     found += of(course.bystander, Answer.LOST)
     return tuple(sorted(found, key=lambda item: item.sent))
 
@@ -96,30 +120,39 @@ def throttled(course: Course) -> tuple[Observation, ...]:
     """Return requests that the rate limit refused: they say nothing about keys."""
     every = [*course.bystander]
     for item in rotations(course):
-        every += [*item.old_seen, *item.new_seen]
+        every += [one for _, series in _series(item) for seen in series for one in seen]
     return of(every, Answer.THROTTLED)
 
 
-def new_refused_after(rotated: Rotated, moment: float) -> tuple[Observation, ...]:
-    """Return refusals of a new key after it worked and a key was revoked."""
-    worked = of(between(rotated.new_seen, 0.0, moment), Answer.ADMITTED)
-    if not worked:
-        return ()
-    later = [item for item in rotated.new_seen if item.received > moment]
-    return of(later, Answer.REFUSED)
+def new_refused_after(
+    rotated: Rotated, moment: float, promise: Promised
+) -> tuple[Observation, ...]:
+    """Return refusals of a new key after it worked and a key was revoked.
+
+    Those before it must be active count only if there are some after that.
+    """
+    active = rotated.created.received + promise.active
+    found: list[Observation] = []
+    for seen in (rotated.new_seen, *rotated.elsewhere_new.values()):
+        if of(between(seen, 0.0, moment), Answer.ADMITTED):
+            later = [item for item in seen if item.received > moment]
+            refused = of(later, Answer.REFUSED)
+            found += refused if refused and refused[-1].sent > active else ()
+    return tuple(found)
 
 
-def others_refused(course: Course) -> tuple[Observation, ...]:
+def others_refused(course: Course, promise: Promised) -> tuple[Observation, ...]:
     """Return refusals of keys that no call was about, at the time."""
-    start = works_since(course.bystander)
+    start = max(works_since(course.bystander), course.idle.received + promise.active)
     found = [*of(between(course.bystander, start, _FAR), Answer.REFUSED)]
     first = first_revocation(course)
     for item in rotations(course):
+        start = max(first, item.made.received + promise.active)
         if not of(between(item.old_seen, 0.0, first), Answer.REFUSED)[-1:]:
             waiting = [
                 one
                 for one in between(item.old_seen, 0.0, item.revoked.sent)
-                if one.received > first
+                if one.received > start
             ]
             found += of(waiting, Answer.REFUSED)
     return tuple(found)
@@ -155,7 +188,7 @@ def troubles(
     new = activation(rotated, promise)
     if new.judged(promise.active) is Kept.BROKEN:
         yield "the new key did not work in time", _ends(new)
-    if refused := refused_in_overlap(rotated, first):
+    if refused := refused_in_overlap(rotated, first, promise):
         yield "a key was refused before any was revoked", refused
     if was_live(rotated):
         old = revocation(rotated, promise)
@@ -163,7 +196,7 @@ def troubles(
             yield "the revoked key was not refused in time", _ends(old)
         elif old.relapses:
             yield "the revoked key was let in again", old.relapses
-    if refused := new_refused_after(rotated, first):
+    if refused := new_refused_after(rotated, first, promise):
         yield "the new key was refused after a revocation", refused
 
 

@@ -73,6 +73,7 @@ def delay(
     fewer where the observations end. Answers that are neither (lost, throttled) say
     nothing. What falls back after that is a relapse, unless it does so within the
     promised time: until then a deployment of several workers may answer both ways.
+    Where the change had not settled in time it is not a relapse either, but later.
 
     Args:
         change: the call that made the change.
@@ -109,7 +110,8 @@ def _settled(telling: list[Observation], wanted: Answer, grace: float) -> int | 
     start = None
     for index, item in enumerate(telling):
         if item.answer is not wanted:
-            if start is not None and index - start >= STEADY and item.sent > grace:
+            kept = start is not None and telling[start].received <= grace
+            if kept and index - (start or 0) >= STEADY and item.sent > grace:
                 return start
             start = None
         elif start is None:

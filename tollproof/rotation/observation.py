@@ -45,6 +45,11 @@ class Observation(Span):
     remaining: int | None = None
 
 
+#: Client errors that say nothing about a key: the request came too late (408), to the
+#: wrong server (421), or too early (425).
+_ABOUT_THE_REQUEST = frozenset({408, 421, 425})
+
+
 def answer_of(status: int, limited: int) -> Answer:
     """Return what a status says about the key.
 
@@ -56,7 +61,7 @@ def answer_of(status: int, limited: int) -> Answer:
         return Answer.ADMITTED
     if status in (429, limited):
         return Answer.THROTTLED
-    if 400 <= status < 500:
+    if 400 <= status < 500 and status not in _ABOUT_THE_REQUEST:
         return Answer.REFUSED
     return Answer.LOST
 

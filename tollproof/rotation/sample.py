@@ -5,13 +5,18 @@ Knows how many the profile allows. Created once a run, whatever check asks first
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tollproof import lifecycle
-from tollproof.lifecycle import Key, Repeated, Shown
+from tollproof.lifecycle import Key, Listed, Repeated
 from tollproof.model import Exchange, Request
+from tollproof.rotation.scenario import promised
 from tollproof.target import Target
+
+#: Seconds between two looks at a listing that lags behind.
+PAUSE = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,13 +25,26 @@ class Sample:
 
     keys: tuple[Key, ...]
 
-    def listing(self, target: Target) -> tuple[Shown, ...]:
-        """Return the listing as it was with all of these keys; asked once.
+    def listing(self, target: Target) -> Listed:
+        """Return the listing as it was with all of these keys; asked once a run.
+
+        A listing that lags behind is asked again until the keys must be active.
 
         Raises:
             Undetermined: it cannot be had.
         """
-        return target.deployment.once("listing of sample", lambda: _list(target))
+        return target.deployment.once("listing of sample", lambda: self._list(target))
+
+    def _list(self, target: Target) -> Listed:
+        last = max((key.answered for key in self.keys), default=0.0)
+        until = last + promised(target).active
+        wanted = {key.id for key in self.keys}
+        while True:
+            found = lifecycle.listing(target.deployment, target.check)
+            left = until - time.perf_counter()
+            if wanted <= {item.id for item in found.keys} or left <= 0:
+                return found
+            time.sleep(min(left, PAUSE))
 
     def exchanges(self, keys: Iterable[Key]) -> tuple[Exchange, ...]:
         """Return what shows some of the keys being made, by its id alone."""
@@ -67,10 +85,6 @@ def _create(target: Target) -> Sample:
         if book.repeated:
             break
     return Sample(keys=tuple(keys))
-
-
-def _list(target: Target) -> tuple[Shown, ...]:
-    return lifecycle.listing(target.deployment, target.check)
 
 
 def _named(exchange: str) -> Exchange:

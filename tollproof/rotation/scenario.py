@@ -21,7 +21,14 @@ from tollproof.errors import Undetermined
 from tollproof.lifecycle import Key
 from tollproof.model import Exchange, Reason
 from tollproof.operations import Operation
-from tollproof.rotation.observation import Answer, Observation, Span, answer_of
+from tollproof.rotation.delay import STEADY
+from tollproof.rotation.observation import (
+    Answer,
+    Observation,
+    Span,
+    answer_of,
+    of,
+)
 from tollproof.rotation.pace import Pace, plan_pace
 from tollproof.rotation.watch import Track, at_once
 from tollproof.target import Target
@@ -31,6 +38,9 @@ IN_TURN, AT_ONCE = 3, 2
 #: Seconds: with the old keys alone, between two creations, of overlap once all keys
 #: work, between two revocations.
 BEFORE, APART, OVERLAP, REVOKED_APART = 0.3, 0.1, 0.4, 0.35
+#: Seconds that a new key is waited for, and a revoked one watched, when it is late:
+#: how late it is, is worth knowing. The latter is asked more seldom by this factor.
+SLOWEST, LATEST, SELDOM = 15.0, 60.0, 5.0
 #: Seconds that are promised where the profile promises none.
 DEFAULT = 1.0
 #: Every so many probes one comes on a connection of its own: another worker may answer.
@@ -51,13 +61,15 @@ class Rotated:
     """One rotation, as it went.
 
     Attributes:
-        created, revoked: the calls, by their moments.
+        made, created, revoked: the calls that made the old key and the new one, and
+            the one that revoked the old, by their moments.
         elsewhere: by replica, what it answered to the old key.
         elsewhere_new: by replica, what it answered to the new key.
     """
 
     old: Key
     new: Key
+    made: Span
     created: Span
     revoked: Span
     old_seen: Sequence[Observation]
@@ -73,13 +85,15 @@ class Course:
     Attributes:
         in_turn: rotations one after the other.
         at_once: rotations at the same moment.
-        bystander: what a key was answered that nobody touched.
+        idle: the creation of a key that nobody touched after that.
+        bystander: what that key was answered.
         pace: the distances of probes that were planned.
     """
 
     operation: str
     in_turn: tuple[Rotated, ...]
     at_once: tuple[Rotated, ...]
+    idle: Span
     bystander: Sequence[Observation]
     pace: Pace
 
@@ -252,25 +266,27 @@ def _run(target: Target) -> Course:
     replicas = _replicas(target)
     keys = 2 * (IN_TURN + AT_ONCE) + 1
     pace = pace_for(target, promise, keys, 1 + len(replicas))
-    patience = 2 * promise.active + 1.0
+    near = 2 * promise.active + 1.0
+    patience = max(near, SLOWEST)
     with watching(target, operation, pace) as watcher:
         # The bystander comes first: it was there before anything else happened.
-        bystander = watcher.follow(_create(target), "a key that nobody touches")
+        idle = _create(target)
+        bystander = watcher.follow(idle, "a key that nobody touches")
         makings = [
             _begin(target, watcher, replicas if not number else ())
             for number in range(IN_TURN + AT_ONCE)
         ]
         tracks = [bystander, *(item.old_track for item in makings)]
-        _start(tracks, patience)
+        _start(tracks, near, patience)
         for item in makings:
-            _start(list(item.elsewhere.values()), patience)
+            _start(list(item.elsewhere.values()), near, patience)
         _pause(BEFORE, tracks)
         for item in makings[:IN_TURN]:
-            _renew(target, watcher, item, patience)
+            _renew(target, watcher, item, near)
             _pause(APART, tracks)
         at_once(
             *(
-                partial(_renew, target, watcher, item, patience)
+                partial(_renew, target, watcher, item, near)
                 for item in makings[IN_TURN:]
             )
         )
@@ -279,6 +295,11 @@ def _run(target: Target) -> Course:
         for track in new:
             track.wait(deadline - time.perf_counter())
         _pause(OVERLAP, tracks + new)
+        if any(wavers(track.seen) for track in watcher.tracks):
+            # Workers may disagree until a key must be active: what they say of the
+            # overlap counts after that.
+            last = max(item.new.answered for item in makings if item.new is not None)
+            _pause(last + promise.active + OVERLAP - time.perf_counter(), tracks + new)
         for item in makings[:IN_TURN]:
             _retire(target, item, promise)
             _pause(REVOKED_APART, [bystander, *new])
@@ -286,6 +307,7 @@ def _run(target: Target) -> Course:
             *(partial(_retire, target, item, promise) for item in makings[IN_TURN:])
         )
         _pause(promise.revoked + promise.stays, [bystander])
+        _await_late(watcher, makings[:IN_TURN], promise)
     for track in watcher.tracks:
         if track.problem is not None:
             raise track.problem
@@ -294,9 +316,44 @@ def _run(target: Target) -> Course:
         operation=operation.label,
         in_turn=rotated[:IN_TURN],
         at_once=rotated[IN_TURN:],
+        idle=Span(sent=idle.asked, received=idle.answered),
         bystander=tuple(bystander.seen),
         pace=pace,
     )
+
+
+def wavers(seen: Sequence[Observation]) -> bool:
+    """Whether a key was refused after it had been let in."""
+    telling = of(seen, Answer.ADMITTED, Answer.REFUSED)
+    worked = next((n for n, one in enumerate(telling) if one.answer is _IN), None)
+    return worked is not None and any(one.answer is not _IN for one in telling[worked:])
+
+
+_IN = Answer.ADMITTED
+
+
+def _await_late(
+    watcher: Watcher, makings: Sequence[_Making], promise: Promised
+) -> None:
+    """Watch revoked keys on that are still let in, to tell when they end."""
+    late = [
+        track
+        for item in makings
+        for track in (item.old_track, *item.elsewhere.values())
+        if not track.wait(0.0) and of(track.seen[-STEADY:], Answer.ADMITTED)
+    ]
+    if not late:
+        return
+    for track in watcher.tracks:
+        if track in late:
+            track.slow(SELDOM)
+        else:
+            track.end()
+    until = time.perf_counter() + LATEST
+    for track in late:
+        track.wait(until - time.perf_counter())
+    if all(track.wait(0.0) for track in late):
+        _pause(promise.stays, late)
 
 
 def _replicas(target: Target) -> tuple[str, ...]:
@@ -322,14 +379,18 @@ def _begin(target: Target, watcher: Watcher, replicas: Sequence[str]) -> _Making
     )
 
 
-def _start(tracks: Sequence[Track], patience: float) -> None:
+def _start(tracks: Sequence[Track], near: float, patience: float) -> None:
     """Start tracks of keys that must come to work, and wait until they do.
+
+    Args:
+        near: seconds in which they are asked closely; all in all they are given
+            `patience`: a key that works late is late, and not unusable.
 
     Raises:
         Undetermined: one does not.
     """
     for track in tracks:
-        track.start(Answer.ADMITTED, patience)
+        track.start(Answer.ADMITTED, near)
     deadline = time.perf_counter() + patience
     for track in tracks:
         settled = track.wait(deadline - time.perf_counter())
@@ -348,13 +409,13 @@ def _start(tracks: Sequence[Track], patience: float) -> None:
             )
 
 
-def _renew(target: Target, watcher: Watcher, making: _Making, patience: float) -> None:
+def _renew(target: Target, watcher: Watcher, making: _Making, near: float) -> None:
     making.new = _create(target)
     making.new_track = watcher.follow(making.new, "the new key")
-    making.new_track.start(Answer.ADMITTED, patience)
+    making.new_track.start(Answer.ADMITTED, near)
     for origin in making.elsewhere:
         track = watcher.follow(making.new, f"the new key at {_host(origin)}", origin)
-        making.elsewhere_new[origin] = track.start(Answer.ADMITTED, patience)
+        making.elsewhere_new[origin] = track.start(Answer.ADMITTED, near)
 
 
 def _retire(target: Target, making: _Making, promise: Promised) -> None:
@@ -384,6 +445,7 @@ def _rotated(making: _Making) -> Rotated:
     return Rotated(
         old=making.old,
         new=making.new,
+        made=Span(sent=making.old.asked, received=making.old.answered),
         created=Span(sent=making.new.asked, received=making.new.answered),
         revoked=making.revoked,
         old_seen=tuple(making.old_track.seen),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from tollproof.errors import Undetermined
@@ -65,6 +66,10 @@ class Track:
         """Ask closely, from now on, until an answer has settled or time is over."""
         self._expect(awaited, seconds)
         self._wake.set()
+
+    def slow(self, factor: float) -> None:
+        """Ask more seldom from now on."""
+        self._pace = replace(self._pace, calm=factor * self._pace.calm)
 
     def wait(self, seconds: float) -> bool:
         """Wait until what is expected has settled; say whether it has."""
