@@ -82,6 +82,40 @@ def test_without_a_signing_key_exactly_what_needs_one_is_not_applicable(
     assert token not in run.text
 
 
+ENDS = ("oauth.revoked-token", "tokens.retired-key")
+
+
+def test_the_end_of_clients_and_keys_is_judged_only_where_it_is_promised(
+    tmp_path: Path,
+) -> None:
+    with deployed(in_process=True) as deployment:
+        text = deployment.profile_text
+        for line in ("revoked_within", "retire", "retired_within"):
+            text, found = re.subn(rf"^{line} = .*\n", "", text, flags=re.M)
+            assert found >= 1
+        run = judge(text, tmp_path, tier="audit", checks=ENDS)
+    assert run.of("not_applicable") == set(ENDS)
+    assert "`revoked_within = …` in [promises.oauth]" in run.why[ENDS[0]]
+    assert "`retire = …` in [promises.tokens]" in run.why[ENDS[1]]
+
+
+def test_where_nobody_can_end_them_nothing_is_told(tmp_path: Path) -> None:
+    with deployed(in_process=True) as deployment:
+        text, found = re.subn(
+            r"^retire = .*$",
+            'retire = ["false", "{kid}"]',
+            deployment.profile_text.replace('"/oauth/clients/{id}"', '"/none/{id}"'),
+            flags=re.M,
+        )
+        assert found == 1
+        run = judge(text, tmp_path, tier="audit", checks=ENDS)
+    assert run.of("inconclusive") == set(ENDS)
+    assert "revoke a client was answered 404" in run.why[ENDS[0]]
+    assert "promises.tokens.retire" in run.why[ENDS[1]]
+    # What was made and could not be removed is listed, by its id alone.
+    assert "was created by this run and is still there" in run.text
+
+
 @pytest.mark.parametrize(
     ("claims", "says"),
     [

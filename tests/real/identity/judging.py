@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ class Judged:
 
     Attributes:
         outcomes: check → outcomes of its subjects.
-        why: check → the first sentence of a subject.
+        why: check → the first sentence of a subject that did not pass.
         text: everything that was written, to look for secrets in.
     """
 
@@ -31,21 +32,29 @@ class Judged:
         return {check for check, found in self.outcomes.items() if outcome in found}
 
 
-def judge(profile: str, folder: Path, *suites: str, tier: str = "gate") -> Judged:
-    """Run suites over a profile and read what they concluded."""
+def judge(
+    profile: str,
+    folder: Path,
+    *suites: str,
+    tier: str = "gate",
+    checks: Sequence[str] = (),
+) -> Judged:
+    """Run suites, or some checks, over a profile and read what they concluded."""
     path, output = folder / "profile.toml", folder / "run"
     path.write_text(profile, encoding="utf-8")
     command = [sys.executable, "-c", "from tollproof.cli import main; main()", tier]
     command += [str(path), "--output", str(output)]
     for suite in suites:
         command += ["--suite", suite]
+    for check in checks:
+        command += ["--check", check]
     done = subprocess.run(command, capture_output=True, timeout=300, check=False)
     assert (output / "results.json").exists(), done.stdout + done.stderr
     outcomes: dict[str, set[str]] = defaultdict(set)
     why: dict[str, str] = {}
     for result in read_run(output).results:
         outcomes[result.check].add(result.verdict.outcome.value)
-        if result.verdict.outcome.value in ("failed", "inconclusive"):
+        if result.verdict.outcome.value != "passed":
             why.setdefault(result.check, result.verdict.summary)
     files = (item for item in output.rglob("*") if item.is_file())
     text = "".join(item.read_text(encoding="utf-8", errors="replace") for item in files)
