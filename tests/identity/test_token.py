@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from tests.identity.issuing import PROJECT, issuer
 from tollproof.identity.clock import TargetClock
 from tollproof.identity.firebase import Minting, Template
-from tollproof.identity.forge import parse
-from tollproof.identity.token import Expected, diagnose, inspect
+from tollproof.identity.forge import mint, parse
+from tollproof.identity.token import FIREBASE_CLAIMS, Expected, diagnose, inspect
 from tollproof.identity.token_cli import token as command
 from tollproof.redaction import Redactor
 from tollproof.reference.issuer import Issuer, serving
@@ -50,12 +50,31 @@ def test_nothing_is_wrong_with_a_right_token() -> None:
         ({"iss": None}, "issuer is absent"),
         ({"aud": "other"}, 'audience is "other"'),
         ({"aud": ["a", "b"]}, r'audience is \["a", "b"\]'),
+        ({"exp": "tomorrow"}, 'exp is "tomorrow", which is no time'),
+        ({"iat": True}, "iat is true, which is no time"),
+        ({"auth_time": int(NOW) + 600}, "login was 10 minutes in the future"),
+        ({"sub": ""}, 'sub is "", which names nobody'),
+        ({"sub": 7}, "sub is 7, which names nobody"),
     ],
 )
 def test_the_wrong_claim_is_named(claims: dict[str, object], says: str) -> None:
     (sentence,) = diagnose(_token(**claims), EXPECTED)
 
     assert re.search(says, sentence)
+
+
+def test_a_claim_that_must_be_there_is_missed() -> None:
+    token = mint({"typ": "JWT"}, {"sub": "me", "exp": int(NOW) + 60}, issuer().key)
+    wanted = Expected(now=NOW, claims=FIREBASE_CLAIMS)
+    assert diagnose(token, wanted) == (
+        "The token has no iat.",
+        "The token has no auth_time.",
+    )
+
+
+def test_where_only_signed_tokens_are_taken_none_is_opaque() -> None:
+    (sentence,) = diagnose("at_0123456789", Expected(now=NOW, signed=True))
+    assert sentence.startswith("The token is malformed")
 
 
 def test_several_wrongs_are_all_named() -> None:

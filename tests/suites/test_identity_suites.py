@@ -8,13 +8,18 @@ from __future__ import annotations
 import re
 import socket
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.real.identity.judging import judge, operation, quoted
+from tollproof import cli
 from tollproof.catalogue import load_catalogue
+from tollproof.judgement import Exit
+from tollproof.record import read_journal
 from tollproof.reference.issuer import Issuer, serving
 from tollproof.reference.launch import serving as deployed
 from tollproof.resources import bundled
@@ -116,38 +121,95 @@ def test_where_nobody_can_end_them_nothing_is_told(tmp_path: Path) -> None:
     assert "was created by this run and is still there" in run.text
 
 
-@pytest.mark.parametrize(
-    ("claims", "says"),
-    [
-        ({"exp": int(time.time()) - 7200}, "The token expired 2 hours ago"),
-        ({"iss": "https://elsewhere.example"}, "The token's issuer is"),
-        ({"aud": "another"}, "The token's audience is"),
-        ({"nbf": int(time.time()) + 86_400}, "not valid for another"),
-    ],
-)
-def test_the_preflight_says_which_claim_of_a_given_token_is_wrong(
-    tmp_path: Path, claims: dict[str, object], says: str
-) -> None:
+# -- a token in the profile that is no good -----------------------------------------
+
+HOUR = 3600
+
+
+def wrong_tokens(issuer: Issuer) -> dict[str, tuple[str, str]]:
+    """Return, by what is wrong, a token of a user and what must be said of it."""
+    now = int(time.time())
+
+    def minted(**claims: object) -> str:
+        return issuer.mint("user-1", claims)
+
+    header, payload, signature = minted().split(".")
+    return {
+        "expired": (minted(exp=now - 2 * HOUR), "The token expired 2 hours ago"),
+        "early": (minted(nbf=now + 24 * HOUR), "not valid for another 24 hours (nbf)"),
+        "future": (minted(iat=now + 9 * HOUR), "issued 9 hours in the future (iat)"),
+        "issuer": (minted(iss="https://x.example"), 'issuer is "https://x.example"'),
+        "audience": (minted(aud="another"), 'The token\'s audience is "another"'),
+        "subject": (minted(sub=""), 'The token\'s sub is "", which names nobody'),
+        "time": (minted(exp="soon"), 'The token\'s exp is "soon", which is no time'),
+        "cut": (header, "The token is malformed: a signed token has three segments"),
+        "torn": (f"{header}.{payload[:-9]}.{signature}", "malformed: the payload is"),
+        "unsigned": (f"{header}.{payload}.", "The token is not signed"),
+        "opaque": ("at_Zq7Vn2Xw9Kd4Rb6Ty1Hm8Lc3", "The token is malformed"),
+    }
+
+
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wrong]:
+    """A profile whose identities each have a token that is wrong in one way."""
+    folder = tmp_path_factory.mktemp("wrong")
     issuer = Issuer(project="demo")
-    token = issuer.mint("user-1", claims)
-    (tmp_path / "token").write_text(f"Bearer {token}")
+    tokens = wrong_tokens(issuer)
+    # A service that lets nobody in: the issuer answers 404, which is no success.
     with serving(issuer) as url:
-        # A service that lets nobody in: the issuer answers 404, which is no success.
         profile = f"""\
-name = "a wrong token"
+name = "wrong tokens"
 [target]
 base_url = {quoted(url)}
 environment = "development"
 {operation(path="/nothing")}
-[identities.user]
-kind = "token"
-token = {{ file = "token" }}
 [promises.tokens]
 issuer = {quoted(issuer.name)}
 audience = "demo"
 """
-        run = judge(profile, tmp_path, "preflight", "tokens")
-    assert says in run.why["preflight.identity"]
-    assert run.of("passed") == set()
-    assert run.of("failed") == set()
-    assert token not in run.text
+        for name, (token, _) in tokens.items():
+            (folder / name).write_text(f"Bearer {token}")
+            profile += f"""
+[identities.{name}]
+kind = "firebase"
+id_token = {{ file = "{name}" }}
+"""
+        yield Wrong(folder=folder, profile=profile, tokens=tokens)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrong:
+    """A folder, a profile, and what must be said of each of its identities."""
+
+    folder: Path
+    profile: str
+    tokens: dict[str, tuple[str, str]]
+
+
+def test_the_preflight_says_what_is_wrong_with_a_token_before_any_check(
+    wrong: Wrong,
+) -> None:
+    run = judge(wrong.profile, wrong.folder, "preflight", "tokens", tier="audit")
+    for name, (token, says) in wrong.tokens.items():
+        assert says in run.said["preflight.identity", name]
+        assert token not in run.text
+    assert run.of("passed") == run.of("failed") == set()
+    # Nothing was concluded, or asked, of tokens that do not work.
+    first = [check for check, _ in list(run.said)[: len(wrong.tokens)]]
+    assert set(first) == {"preflight.identity"}
+    assert len(list(read_journal(wrong.folder / "run"))) == len(wrong.tokens)
+
+
+def test_the_doctor_says_what_is_wrong_with_a_token(
+    wrong: Wrong, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = wrong.folder / "doctor.toml"
+    path.write_text(wrong.profile)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["doctor", str(path)])
+    assert ended.value.code == Exit.UNDETERMINED
+    shown = capsys.readouterr().out
+    for name, (token, says) in wrong.tokens.items():
+        (line,) = [item for item in shown.splitlines() if item.startswith(f"  {name} ")]
+        assert says in line
+        assert token not in shown

@@ -9,7 +9,7 @@ from __future__ import annotations
 from tollproof.identity import Identity
 from tollproof.identity.firebase import Minting
 from tollproof.identity.oauth import ClientCredentials
-from tollproof.identity.token import Expected, diagnose
+from tollproof.identity.token import FIREBASE_CLAIMS, Expected, diagnose
 from tollproof.profile.model import Profile
 
 
@@ -36,11 +36,14 @@ def why_refused(identity: Identity, profile: Profile, now: float) -> str:
         now: the target's time, Unix seconds.
     """
     promised = profile.promises.tokens
+    firebase = identity.declared.kind == "firebase"
     expected = Expected(
         now=now,
         issuer=promised.issuer if promised else "",
         audience=promised.audience if promised else "",
         algorithms=promised.algorithms if promised else (),
+        signed=firebase,
+        claims=FIREBASE_CLAIMS if firebase else (),
     )
     credential = identity.mechanism.credential()
     if credential.kind != "token" or isinstance(identity.mechanism, ClientCredentials):

@@ -26,24 +26,33 @@ class Expected:
         issuer, audience: empty when that is not known.
         algorithms: those it accepts; empty when that is not known.
         now: the target's time, Unix seconds.
+        signed: whether it takes signed tokens only, so that none can be opaque.
+        claims: those without which no token is one.
     """
 
     now: float
     issuer: str = ""
     audience: str = ""
     algorithms: tuple[str, ...] = ()
+    signed: bool = False
+    claims: tuple[str, ...] = ()
+
+
+#: What Firebase's documentation demands of an ID token, beside issuer and audience.
+FIREBASE_CLAIMS = ("exp", "iat", "auth_time", "sub")
+_TIMES = ("exp", "nbf", "iat", "auth_time")
 
 
 def diagnose(token: str, expected: Expected) -> tuple[str, ...]:
     """Say what is wrong with a token, a sentence each; nothing for an opaque one.
 
     Signed tokens have three segments; any other text is opaque and left alone, unless
-    it begins like a signed one.
+    it begins like a signed one or only those are taken.
     """
     try:
         parts = parse(token)
     except ValueError as error:
-        if token.startswith("ey") or token.count(".") == 2:
+        if expected.signed or token.startswith("ey") or token.count(".") == 2:
             return (f"The token is malformed: {error}.",)
         return ()
     return tuple(_wrong(parts, expected))
@@ -59,13 +68,24 @@ def _wrong(parts: Parts, expected: Expected) -> Iterator[str]:
         )
     if not parts.signature:
         yield "The token is not signed."
-    exp, nbf, iat = (_number(claims.get(name)) for name in ("exp", "nbf", "iat"))
+    for name in expected.claims:
+        if name not in claims:
+            yield f"The token has no {name}."
+    for name in _TIMES:
+        if name in claims and _number(claims[name]) is None:
+            yield f"The token's {name} is {_shown(claims[name])}, which is no time."
+    subject = claims.get("sub", "?")
+    if not (isinstance(subject, str) and subject):
+        yield f"The token's sub is {_shown(subject)}, which names nobody."
+    exp, nbf, iat, login = (_number(claims.get(name)) for name in _TIMES)
     if exp is not None and exp <= now:
         yield f"The token expired {_ago(now - exp)} ago (exp is {_moment(exp)})."
     if nbf is not None and nbf > now + LEEWAY:
         yield f"The token is not valid for another {_ago(nbf - now)} (nbf)."
     if iat is not None and iat > now + LEEWAY:
         yield f"The token was issued {_ago(iat - now)} in the future (iat)."
+    if login is not None and login > now + LEEWAY:
+        yield f"The login was {_ago(login - now)} in the future (auth_time)."
     if expected.issuer and claims.get("iss") != expected.issuer:
         yield (
             f"The token's issuer is {_shown(claims.get('iss'))}, and the profile "

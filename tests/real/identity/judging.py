@@ -20,11 +20,13 @@ class Judged:
     Attributes:
         outcomes: check → outcomes of its subjects.
         why: check → the first sentence of a subject that did not pass.
+        said: check and subject → the sentence, in the order of the plan.
         text: everything that was written, to look for secrets in.
     """
 
     outcomes: dict[str, set[str]]
     why: dict[str, str]
+    said: dict[tuple[str, str], str]
     text: str
 
     def of(self, outcome: str) -> set[str]:
@@ -52,13 +54,15 @@ def judge(
     assert (output / "results.json").exists(), done.stdout + done.stderr
     outcomes: dict[str, set[str]] = defaultdict(set)
     why: dict[str, str] = {}
+    said: dict[tuple[str, str], str] = {}
     for result in read_run(output).results:
         outcomes[result.check].add(result.verdict.outcome.value)
+        said[result.check, result.subject] = result.verdict.summary
         if result.verdict.outcome.value != "passed":
             why.setdefault(result.check, result.verdict.summary)
     files = (item for item in output.rglob("*") if item.is_file())
     text = "".join(item.read_text(encoding="utf-8", errors="replace") for item in files)
-    return Judged(outcomes=dict(outcomes), why=why, text=text)
+    return Judged(outcomes=dict(outcomes), why=why, said=said, text=text)
 
 
 def operation(method: str = "GET", path: str = "/me") -> str:
