@@ -8,12 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from bench import load, overhead, ratelimit, scaling, secrets, startup
+from bench import identity_suites, load, overhead, ratelimit, scaling, secrets, startup
 from bench.figures import Row
 
 FIGURES: Mapping[str, Callable[[], Iterator[Row]]] = {
     "startup": startup.measure,
     "overhead": overhead.measure,
+    "identity-suites": identity_suites.measure,
     "scaling": scaling.measure,
     "memory": scaling.measure_memory,
     "ratelimit-plan": ratelimit.measure_plan,

@@ -43,7 +43,14 @@ class Row:
 
 
 def wall(command: Sequence[str], environ: Mapping[str, str] | None = None) -> float:
-    """Run a program to its end and return the seconds it took.
+    """Run a program to its end and return the seconds it took; see :func:`timed`."""
+    return timed(command, environ)[0]
+
+
+def timed(
+    command: Sequence[str], environ: Mapping[str, str] | None = None
+) -> tuple[float, str]:
+    """Run a program to its end and return the seconds it took, and what it printed.
 
     A program that fails is quick, and would make a fine figure: it must exit with 0.
 
@@ -63,7 +70,7 @@ def wall(command: Sequence[str], environ: Mapping[str, str] | None = None) -> fl
     seconds = time.perf_counter() - started
     if done.returncode != 0:
         raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stderr}")
-    return seconds
+    return seconds, done.stdout
 
 
 def interleaved(

@@ -13,11 +13,13 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from bench.figures import Row, program, wall
+from bench.figures import Row, program, timed, wall
 from tollproof.model import Exchange
 from tollproof.record import read_journal
 from tollproof.reference.launch import serving
@@ -29,23 +31,49 @@ HERE = Path(__file__).parent
 
 def measure() -> Iterator[Row]:
     """Yield the one row of overhead."""
-    rounds = [_round() for _ in range(ROUNDS)]
-    ours, theirs, counts, in_flight = zip(*rounds, strict=True)
+    rounds = [replayed() for _ in range(ROUNDS)]
     yield Row(
         name="overhead",
-        ratio=statistics.median(mine / bare for mine, bare, *_ in rounds),
+        ratio=statistics.median(one.ours / one.bare for one in rounds),
         bar=BAR,
-        note=f"gate {statistics.median(ours):.1f} s / bare httpx "
-        f"{statistics.median(theirs):.1f} s, {statistics.median(counts):g} requests, "
-        f"{statistics.median(in_flight):.1f} in flight; median of {ROUNDS}",
+        note=f"gate {statistics.median(one.ours for one in rounds):.1f} s / bare httpx "
+        f"{statistics.median(one.bare for one in rounds):.1f} s, "
+        f"{statistics.median(one.requests for one in rounds):g} requests, "
+        f"{statistics.median(one.in_flight for one in rounds):.1f} in flight; "
+        f"median of {ROUNDS}",
     )
 
 
-def _round() -> tuple[float, float, int, float]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """A gate and the replay of its requests.
+
+    Attributes:
+        ours, bare: seconds of wall time, from start to end of the program.
+        sending: of bare, the seconds from the first request to the last answer.
+        before, after: of ours, what came before the first request and after the last.
+        busy: of ours, the seconds in which at least one request was under way.
+        in_flight: requests under way on average while any was.
+    """
+
+    ours: float
+    bare: float
+    sending: float
+    before: float
+    after: float
+    busy: float
+    requests: int
+    in_flight: float
+
+
+def replayed(*arguments: str) -> Round:
     """Time one gate and one replay of it on a deployment of their own.
 
     A second gate on the same deployment would find the small limit spent. Writing the
     requests down is part of the gate's time, which is to our disadvantage.
+
+    Args:
+        arguments: further arguments of `tollproof gate`.
     """
     with (
         tempfile.TemporaryDirectory(prefix="tollproof-bench-") as name,
@@ -57,27 +85,52 @@ def _round() -> tuple[float, float, int, float]:
         hooks = folder / "hooks"
         hooks.mkdir()
         shutil.copy(HERE / "recording.py", hooks / "sitecustomize.py")
+        gate = [program("tollproof"), "gate", str(profile), f"--output={output}"]
+        started = time.time()
         ours = wall(
-            [program("tollproof"), "gate", str(profile), f"--output={output}"],
+            [*gate, *arguments],
             {"PYTHONPATH": str(hooks), "BENCH_REQUESTS": str(requests)},
         )
-        in_flight = concurrency(read_journal(output))
+        spans = under_way(read_journal(output))
+        in_flight = concurrency(spans)
         count = sum(1 for _ in requests.open("rb"))
         threads = str(math.ceil(in_flight))
-        bare = wall([sys.executable, str(HERE / "replay.py"), str(requests), threads])
-    return ours, bare, count, in_flight
+        replay = [sys.executable, str(HERE / "replay.py"), str(requests), threads]
+        bare, printed = timed(replay)
+    return Round(
+        ours=ours,
+        bare=bare,
+        sending=float(printed),
+        before=spans[0][0] - started,
+        after=started + ours - max(end for _, end in spans),
+        busy=busy_seconds(spans),
+        requests=count,
+        in_flight=in_flight,
+    )
 
 
-def concurrency(exchanges: Iterable[Exchange]) -> float:
-    """Return how many exchanges were under way on average while any was."""
-    spans = sorted(
+Spans = Sequence[tuple[float, float]]
+
+
+def under_way(exchanges: Iterable[Exchange]) -> Spans:
+    """Return when each exchange began and ended, Unix seconds, in order."""
+    return sorted(
         (start, start + exchange.seconds)
         for exchange in exchanges
         for start in [datetime.fromisoformat(exchange.at).timestamp()]
     )
-    total = sum(end - start for start, end in spans)
+
+
+def busy_seconds(spans: Spans) -> float:
+    """Return for how long at least one exchange was under way."""
     busy, until = 0.0, -math.inf
     for start, end in spans:
         busy += max(0.0, end - max(start, until))
         until = max(until, end)
+    return busy
+
+
+def concurrency(spans: Spans) -> float:
+    """Return how many exchanges were under way on average while any was."""
+    total, busy = sum(end - start for start, end in spans), busy_seconds(spans)
     return total / busy if busy else 1.0

@@ -2,6 +2,7 @@
 
     python bench/replay.py FILE CONCURRENCY
 
+Prints the seconds from the first request to the last answer.
 Threads and httpx, each body read to its end; what httpx cannot send goes through a
 plain socket. Stands alone: what it imports counts as its own start-up.
 """
@@ -10,6 +11,7 @@ import base64
 import json
 import socket
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,8 +26,10 @@ def main(path: str, concurrency: int) -> None:
         httpx.Client(limits=httpx.Limits(max_connections=concurrency)) as client,
         ThreadPoolExecutor(max_workers=concurrency) as pool,
     ):
+        started = time.perf_counter()
         for _ in pool.map(lambda request: send(client, request), requests):
             pass
+        print(time.perf_counter() - started)
 
 
 def send(client: httpx.Client, request: dict[str, Any]) -> int:
