@@ -145,6 +145,12 @@ def callers(target: Target, operation: Operation) -> list[Identity]:
 
 def principal_operation(target: Target) -> Operation | None:
     """Return the operation on which every attack is tried; others get a sample."""
+    return target.deployment.once(
+        ("token-operation",), lambda: _principal_operation(target)
+    )
+
+
+def _principal_operation(target: Target) -> Operation | None:
     candidates = [
         operation
         for operation in target.operations
