@@ -61,6 +61,8 @@ TOKENS: Rows = (
     ("token-kind", "token-session-cookie", "a session cookie passes for an ID token"),
     ("no-server-error", "token-malformed-crash", "a malformed header crashes"),
     ("unknown-claims", "token-unknown-claims-refused", "an unknown claim is refused"),
+    ("location", "token-in-cookie", "an ID token in a cookie is let in"),
+    ("location", "token-in-query", "an ID token in the query is let in"),
     ("first-login", "login-not-provisioned", "a new user gets no record"),
     ("first-login", "login-provisions-twice", "each login makes another user"),
     ("first-login", "login-shares-organisation", "new users join an old organisation"),

@@ -174,7 +174,7 @@ class Sparkient:
         if self.loopholes is not None:
             self.loopholes.crash(call)
         who, refusal = authenticate(call, self.service.keys, now)
-        if refusal is Refusal.INVALID and self.bearers is not None:
+        if refusal is not None and self.bearers is not None:
             who = await self.bearers.identify(call, now)
             refusal = None if who else refusal
         if who is not None and who.flaw is not None:

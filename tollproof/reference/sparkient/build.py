@@ -22,6 +22,7 @@ from tollproof.reference.sparkient.errors import envelope
 from tollproof.reference.sparkient.fields import DASHBOARD_ORIGIN
 from tollproof.reference.sparkient.issuer_keys import IssuerKeys
 from tollproof.reference.sparkient.lapses import lapses
+from tollproof.reference.sparkient.loopholes import TOKEN_STRAYS
 from tollproof.reference.sparkient.messages import Answer, Call
 from tollproof.reference.sparkient.miscounts import miscount
 from tollproof.reference.sparkient.routes import Service
@@ -153,6 +154,7 @@ def _bearers(
         ),
         users=stores.users,
         endpoint=stores.endpoint,
+        strays=tuple(place for name, place in TOKEN_STRAYS.items() if name in faults),
     )
 
 

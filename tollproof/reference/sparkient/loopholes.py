@@ -187,6 +187,13 @@ _STRAYS: Mapping[str, Callable[[Call], Iterable[bytes]]] = {
 }
 
 
+#: Where an ID token is read from, beside its field, under a fault.
+TOKEN_STRAYS: Mapping[str, Callable[[Call], Iterable[bytes]]] = {
+    "token-in-query": _query,
+    "token-in-cookie": _cookie,
+}
+
+
 class Loopholes:
     """The ways past the rules that a set of faults opens.
 
