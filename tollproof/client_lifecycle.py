@@ -21,11 +21,13 @@ import httpx
 from tollproof.client import Probe
 from tollproof.deployment import CREATED, Deployment
 from tollproof.errors import Undetermined
+from tollproof.lifecycle import UNREAD
 from tollproof.model import Reason
 from tollproof.pointer import MISSING, resolve
 from tollproof.profile.acts import Act, ClientLifecycle
 from tollproof.programs import ProgramFailed, output_of
 from tollproof.redaction import Credential
+from tollproof.redaction.suspects import suspects
 
 #: Bytes of a command's output that are read as JSON.
 LARGEST = 262_144
@@ -65,7 +67,8 @@ def create(deployment: Deployment) -> Created:
         Undetermined: it could not be created, or the answer holds no client.
     """
     act = declared(deployment).create
-    made = _take_note(deployment, _step(deployment, act, "create a client"))
+    answer = _step(deployment, act, "create a client")
+    made = _take_note(deployment, answer)
     if made is None:
         raise Undetermined(
             Reason.PRECONDITION,
@@ -96,9 +99,15 @@ def adopt(deployment: Deployment) -> None:
     def reveal(probe: Probe, status: int, body: bytes) -> None:
         if others is not None:
             others(probe, status, body)
-        where = probe.target.partition("?")[0].lower()
-        if probe.method == create.method and 200 <= status < 300 and path in where:
-            _take_note(deployment, body)
+        where = probe.target.partition("?")[0].lower().rstrip("/")
+        if probe.method != create.method or not 200 <= status < 300:
+            return
+        if where.endswith(f"/{path}") and _take_note(deployment, body) is None:
+            # Somewhere in what is going to be recorded there may be a secret.
+            for text in suspects(body, ""):
+                deployment.redactor.add(
+                    Credential(label=UNREAD, value=text, kind="secret")
+                )
 
     deployment.client.reveal = reveal
 
@@ -142,9 +151,24 @@ def _step(deployment: Deployment, act: Act, purpose: str, client_id: str = "") -
 
 
 def _take_note(deployment: Deployment, body: bytes) -> Created | None:
-    """Know a client's secret from now on, and that the client must be removed."""
+    """Know a client's secret from now on, and that the client must be removed.
+
+    Returns:
+        None where id or secret is not where the profile says; there is a client all
+        the same, which is removed by its id, or else listed.
+    """
     act, document = declared(deployment).create, _parsed(body)
     client_id, secret = resolve(document, act.id), resolve(document, act.secret)
+    known = isinstance(client_id, str | int) and not isinstance(client_id, bool)
+    if known:
+        deployment.cleanup[_undoing(str(client_id))] = lambda: _removed(
+            deployment, str(client_id)
+        )
+    else:
+        deployment.cleanup[_undoing("")] = lambda: (
+            f"A client was created whose id is not at {act.id} of the answer, so that "
+            "it could not be removed: revoke it by hand."
+        )
     if not (isinstance(secret, str) and secret):
         return None
     numbers: Iterator[int] = deployment.once("clients created", lambda: _counter())
@@ -152,11 +176,7 @@ def _take_note(deployment: Deployment, body: bytes) -> Created | None:
     deployment.redactor.add(
         Credential(label=f"{name}, client secret", value=secret, kind="secret")
     )
-    if isinstance(client_id, bool) or not isinstance(client_id, str | int):
-        return None
-    made = Created(name=name, id=str(client_id), secret=secret)
-    deployment.cleanup[_undoing(made.id)] = lambda: _removed(deployment, made)
-    return made
+    return Created(name=name, id=str(client_id), secret=secret) if known else None
 
 
 def _counter() -> Iterator[int]:
@@ -174,16 +194,16 @@ def _undoing(client_id: str) -> str:
     return f"client {client_id}"
 
 
-def _removed(deployment: Deployment, client: Created) -> str:
+def _removed(deployment: Deployment, client_id: str) -> str:
     """Revoke a left-over client; return the sentence that says it is left."""
     left = (
-        f"Client {client.id[:80]} was created by this run and is still there: revoke it"
+        f"Client {client_id[:80]} was created by this run and is still there: revoke it"
     )
     if not deployment.profile.consent.key_lifecycle:
         return f"{left}, or set consent.key_lifecycle = true."
     try:
         act = declared(deployment).revoke
-        _step(deployment, act, "remove a client that the run created", client.id)
+        _step(deployment, act, "remove a client that the run created", client_id)
     except Undetermined as undetermined:
         return f"{left}. {undetermined.sentence}"
     return ""

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from tollproof.client import Headers, Probe
 from tollproof.deployment import CREATED, Deployment, answered
@@ -465,15 +465,14 @@ def _probe(
     whose = by if by in deployment.identities else declared(deployment).by or ""
     identity = deployment.identities[whose]
     base = urlsplit(deployment.profile.target.base_url).path.rstrip("/")
-    path = act.path or ""
     body = b""
     headers = tuple(act.headers.items())
     if act.body is not None:
-        body = json.dumps(_filled(act.body, key_id)).encode()
+        body = json.dumps(act.body_for(key_id)).encode()
         headers += (("Content-Type", "application/json"),)
     return Probe(
         method=act.method or "",
-        target=base + path.replace("{id}", quote(key_id, safe="")),
+        target=base + act.path_for(key_id),
         headers=headers + identity.headers(),
         body=body,
         identity=identity.name,
@@ -495,16 +494,6 @@ def _label(deployment: Deployment, act: Act) -> str:
     return wanted
 
 
-def _filled(value: Any, key_id: str) -> Any:
-    if isinstance(value, str):
-        return value.replace("{id}", key_id)
-    if isinstance(value, list):
-        return [_filled(item, key_id) for item in value]
-    if isinstance(value, dict):
-        return {name: _filled(item, key_id) for name, item in value.items()}
-    return value
-
-
 def _run(
     deployment: Deployment,
     act: Act,
@@ -513,11 +502,10 @@ def _run(
     key_id: str,
     take: Callable[[bytes], None] | None,
 ) -> Done:
-    argv = [word.replace("{id}", key_id) for word in act.command or ()]
     asked = time.perf_counter()
     try:
         printed, _ = output_of(
-            argv,
+            act.command_for(key_id),
             folder=deployment.profile.folder,
             limit=LARGEST,
             environ=dict(os.environ),
