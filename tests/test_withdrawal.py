@@ -39,7 +39,7 @@ def watched(
             target = Target(deployment=deployment, check="some.check")
             (operation,) = target.operations
             probe = target.probe(operation, deployment.identities["alpha"])
-            yield lambda within: watch(target, probe, within), server
+            yield lambda within: watch(target, lambda: probe, within), server
 
 
 def test_what_is_refused_at_once_is_refused_by_all(tmp_path: Path) -> None:

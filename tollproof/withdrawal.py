@@ -44,7 +44,7 @@ class Withdrawn:
 
 def watch(
     target: Target,
-    probe: Probe,
+    probe: Callable[[], Probe],
     within: float,
     *,
     clock: Callable[[], float] = time.monotonic,
@@ -54,19 +54,22 @@ def watch(
     It has failed only by an answer to a probe that was *sent* after the promised time.
 
     Args:
+        probe: makes the probe, each time anew.
         within: the promised seconds.
 
     Raises:
         Undetermined: an answer is neither a success nor a refusal, none came, or the
             promise is longer than anybody waits.
     """
-    # Each on a connection of its own.
-    asking = replace(probe, headers=(*probe.headers, ("Connection", "close")))
     pause = Event()
     started, refusals, first = clock(), 0, 0.0
     while True:
+        asking = probe()
         sent = clock() - started
-        exchange = target.send(asking)
+        # Each on a connection of its own.
+        exchange = target.send(
+            replace(asking, headers=(*asking.headers, ("Connection", "close")))
+        )
         if exchange.status in (401, 403):
             first = first if refusals else sent
             refusals += 1

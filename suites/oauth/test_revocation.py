@@ -69,9 +69,8 @@ def test_revoked_token(target: Target) -> Verdict:
                 first.id,
             )
         lifecycle.revoke(target.deployment, made)
-        seen = watch(
-            target, replace(showing, purpose="after its client was revoked"), within
-        )
+        late = replace(showing, purpose="after its client was revoked")
+        seen = watch(target, lambda: late, within)
         figures = {"seconds": round(seen.seconds, 3)}
         if not seen.refused:
             return failed(

@@ -6,6 +6,7 @@ sees an unfamiliar kid value." A key is withdrawn by publishing it no longer, an
 "Cache-Control" of the document says how long that may go unnoticed.
 """
 
+import secrets
 import time
 from threading import Event
 
@@ -15,6 +16,7 @@ from tollproof import (
     CWE,
     RFC,
     Impact,
+    Probe,
     Reason,
     Severity,
     Target,
@@ -37,6 +39,7 @@ from tollproof.token_trial import (
     judging,
     minting_on,
     principal_operation,
+    require_signatures,
 )
 from tollproof.withdrawal import watch
 
@@ -55,6 +58,8 @@ def _signed(trial: Trial, mechanism: Minting, key: SigningKey, what: str) -> str
     """Return a token of another key of the issuer's."""
     deployment = trial.target.deployment
     claims = mechanism.template.at(deployment.clock.now())
+    # No two are the same, so that no answer is one that was remembered for a token.
+    claims = {**claims, "jti": secrets.token_hex(8)}
     token = mint({"typ": "JWT"}, claims, key)
     deployment.redactor.add(
         Credential(label=f"{trial.identity.name}, {what}", value=token, kind="token")
@@ -99,6 +104,15 @@ def _key_rotation(target: Target) -> Verdict:
     fresh, taken = _followed(trial, token, promised.followed_within)
     old = target.send(trial.probe(before, "signed by the former key"))
     figures = {"seconds": round(taken, 3)}
+    for shown in (fresh, old):
+        # A target that breaks on a new key has neither followed nor refused it.
+        if shown.status >= 300 and shown.status not in (401, 403, trial.control.status):
+            raise Undetermined(
+                Reason.PRECONDITION,
+                f"A token {shown.purpose} is answered {shown.status}, and the genuine "
+                f"one before the rotation {trial.control.status}.",
+                shown.id,
+            )
     if fresh.status in (401, 403):
         return failed(
             f"A token of the issuer's new key is refused for {taken:.1f} seconds.",
@@ -144,13 +158,15 @@ def test_retired_key(target: Target) -> Verdict:
     """A verifier that keeps keys for ever lets in whoever has one that leaked.
 
     The issuer signs with a new key, which the target follows, and withdraws it again.
-    The key of the profile is left alone, and its tokens must go on working.
+    Whoever has it makes new tokens, and so does this, one for each probe. The key of
+    the profile is left alone, and its tokens must go on working.
     """
     return judging(lambda: _retired_key(target))
 
 
 def _retired_key(target: Target) -> Verdict:
     promised, trial, mechanism = _trial(target)
+    require_signatures(target, "retired-key")
     within = promised.retired_within or 0.0
     key = rotate(target.deployment)
     token = _signed(trial, mechanism, key, "key to be withdrawn")
@@ -165,7 +181,12 @@ def _retired_key(target: Target) -> Verdict:
     retire(target.deployment, key)
     # No unknown kid is shown meanwhile: it would make a verifier look that would not
     # have looked by itself.
-    seen = watch(target, trial.probe(token, "signed by a withdrawn key"), within)
+
+    def late() -> Probe:
+        what = "withdrawn key"
+        return trial.probe(_signed(trial, mechanism, key, what), f"signed by a {what}")
+
+    seen = watch(target, late, within)
     own = mechanism.credential().value
     control = target.send(trial.probe(own, "control: a key that is still published"))
     figures = {"seconds": round(seen.seconds, 3)}
