@@ -237,7 +237,10 @@ def _checked(
 
 def _of_replica(faults: frozenset[str]) -> tuple[str, ...]:
     """Return the faults of a replica: one of it alone is what others have as well."""
-    own = {"rotation-replica-late": "rotation-revocation-cached"}
+    own = {
+        "rotation-replica-late": "rotation-revocation-cached",
+        "rotation-replica-slow": "rotation-slow-activation",
+    }
     return tuple(sorted(own.get(fault, fault) for fault in faults))
 
 

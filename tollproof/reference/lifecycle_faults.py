@@ -68,6 +68,12 @@ ROTATION: Rows = (
         "a replica lets a revoked key in for another 1.5 s",
         "replicas",
     ),
+    (
+        "active-in-time",
+        "rotation-replica-slow",
+        "a new key works at a replica after 1.5 s only",
+        "replicas",
+    ),
 )
 SECRETS: Rows = (
     ("in-answer", "secrets-key-in-answer", "an answer holds the key in base64"),
