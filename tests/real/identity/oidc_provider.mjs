@@ -21,6 +21,8 @@ server.listen(0, "127.0.0.1", () => {
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
+      registration: { enabled: true, initialAccessToken: "example-initial-token" },
+      registrationManagement: { enabled: true },
     },
     ttl: { ClientCredentials: 4 },
   });
