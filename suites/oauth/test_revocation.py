@@ -1,8 +1,8 @@
 """What becomes of a client's tokens when the client is revoked.
 
-RFC 7592, 2.3: "If a client has been successfully deprovisioned [...] the authorization
-server SHOULD immediately invalidate all existing authorization grants and currently
-active access tokens, all refresh tokens, and other tokens associated with this client."
+RFC 7592, 2.3, of a client that is deleted: "the authorization server SHOULD immediately
+invalidate all existing authorization grants and currently active access tokens, all
+refresh tokens, and other tokens associated with this client."
 """
 
 from dataclasses import replace
