@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.deploying import ALPHA, deployment_of, identity, profile_at
+from tollproof.cases import NONE, WHOLE, Case, Selection, cases
 from tollproof.deployment import Deployment
 from tollproof.model import (
     CheckSpec,
@@ -24,7 +25,7 @@ from tollproof.model import (
     Verdict,
 )
 from tollproof.opening import Options
-from tollproof.plan import NONE, WHOLE, Case, Plan, Selection, cases, reconcile
+from tollproof.plan import Plan, reconcile
 
 SPEC = CheckSpec(id="suite.slug", title="It holds", severity=Severity.LOW)
 ALL = Selection(tier=Tier.LOAD)

@@ -145,6 +145,12 @@ def command(request: Request) -> list[str]:
         "tollproof.pytest_plugin",
         "-p",
         "no:cacheprovider",
+        # Both collect garbage five times over when all is done, for warnings that
+        # nobody would see.
+        "-p",
+        "no:unraisableexception",
+        "-p",
+        "no:threadexception",
         "-c",
         os.devnull,
         f"--rootdir={own}",

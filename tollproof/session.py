@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tollproof.cases import NONE, Case, Selection
 from tollproof.deployment import Deployment
 from tollproof.errors import ArtefactRefused, UsageError
 from tollproof.judgement import with_waivers
@@ -37,7 +38,7 @@ from tollproof.model import (
 )
 from tollproof.opening import Options, open_deployment
 from tollproof.passive import sweep
-from tollproof.plan import NONE, Case, Plan, Selection
+from tollproof.plan import Plan
 from tollproof.profile.load import anchors, load_profile
 from tollproof.profile.model import Profile
 from tollproof.progress import Progress

@@ -8,11 +8,11 @@ import pytest
 
 from tests.deploying import ALPHA, THINGS, profile_at
 from tests.sdk.playing import opened, profile_of
+from tollproof.cases import Selection, cases
 from tollproof.catalogue import load_entries
 from tollproof.errors import ProfileError
 from tollproof.model import Tier
 from tollproof.opening import Options, open_deployment
-from tollproof.plan import Selection, cases
 from tollproof.profile import load_profile
 from tollproof.resources import bundled
 

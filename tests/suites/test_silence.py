@@ -19,9 +19,9 @@ import pytest
 
 from tests import servers
 from tollproof import running
+from tollproof.cases import PASSIVE
 from tollproof.catalogue import Entry, load_entries
 from tollproof.model import Outcome, Reason, Result, Run, Tier
-from tollproof.plan import PASSIVE
 from tollproof.record import read_run
 from tollproof.reference.launch import serving
 from tollproof.resources import bundled

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
+from tollproof.cases import Selection, cases
 from tollproof.catalogue import load_entries
 from tollproof.deployment import Deployment
 from tollproof.errors import Undetermined
 from tollproof.judgement import Exit
 from tollproof.model import Tier
 from tollproof.opening import Options, open_deployment
-from tollproof.plan import Selection, cases
 from tollproof.profile.load import load_profile
 from tollproof.quota import plan_measurement
 from tollproof.reporting.text import one_line

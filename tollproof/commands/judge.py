@@ -19,7 +19,6 @@ from tollproof import running
 from tollproof.errors import RecordError
 from tollproof.judgement import Exit, as_judged, exit_code
 from tollproof.model import Run, Severity, Tier
-from tollproof.profile.load import load_profile
 from tollproof.record import read_run
 from tollproof.reporting import FORMATS, terminal
 from tollproof.resources import shipped
@@ -132,7 +131,6 @@ def _judge(
     consent_to_production: bool,
 ) -> int:
     with _profile(profile, base_url) as path:
-        load_profile(path, base_url=base_url, environ=os.environ)
         request = running.Request(
             profile=path,
             output=output,

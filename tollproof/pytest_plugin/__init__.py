@@ -20,12 +20,12 @@ from typing import Any
 
 import pytest
 
+from tollproof.cases import SUBJECTS, WHOLE, Case, cases
 from tollproof.declare import spec_of
 from tollproof.errors import Undetermined, UsageError
 from tollproof.evaluate import evaluate
 from tollproof.judgement import exit_code
 from tollproof.model import Outcome, Result, Severity, Tier, Verdict, from_json, to_json
-from tollproof.plan import SUBJECTS, WHOLE, Case, cases
 from tollproof.pytest_plugin.items import (
     Turn,
     case_of,
@@ -48,6 +48,7 @@ from tollproof.pytest_plugin.shared import (
     RESULT,
     SESSION,
     is_controller,
+    usage_error,
     worker_id,
 )
 from tollproof.reporting.text import visible
@@ -103,7 +104,7 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         session = open_session(config.option, worker_id(config))
     except UsageError as error:
-        raise pytest.UsageError(visible(str(error))) from error
+        raise usage_error(config, visible(str(error))) from error
     except Undetermined as error:
         pytest.exit(
             f"nothing could be judged: {visible(str(error))}", returncode=NOTHING_JUDGED
@@ -205,9 +206,9 @@ def pytest_collection_modifyitems(
         refuse_collisions(ours)
         if not partly:
             refuse_unknown(session.selection, [item.stash[CASE][0] for item in ours])
-    except pytest.UsageError:
+    except pytest.UsageError as error:
         if not worker_id(config):
-            raise
+            raise usage_error(config, str(error)) from error
         # The controller collects as well, in the end, and says what is wrong.
         items.clear()
         return

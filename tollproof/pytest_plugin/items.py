@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
+from tollproof.cases import PASSIVE, SUBJECTS, WHOLE, Case, Selection
 from tollproof.declare import spec_of
 from tollproof.errors import CatalogueError
 from tollproof.model import CheckSpec, Impact, Severity
-from tollproof.plan import PASSIVE, SUBJECTS, WHOLE, Case, Selection
 from tollproof.pytest_plugin.shared import CASE
 from tollproof.resources import bundled
 
