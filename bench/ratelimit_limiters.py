@@ -23,7 +23,7 @@ from tests.real.limiters.deployments import LIMIT, WINDOW, Limiter
 from tests.real.limiters.known import LIMITERS
 from tests.real.limiters.measuring import measured
 from tests.real.stacks import Judged
-from tollproof.model import Outcome, Result
+from tollproof.model import Outcome, Reason, Result
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/reference/real-limiters.md"
 HEAD = f"""\
@@ -57,7 +57,7 @@ class Line:
             item.check
             for item in self.judged.run.results
             if item.verdict.outcome is Outcome.INCONCLUSIVE
-            and (not self.judged.failed or item.verdict.reason != "precondition")
+            and item.verdict.reason is not Reason.PRECONDITION
         )
 
     def result(self, check: str) -> Result:

@@ -143,6 +143,13 @@ def test_a_measurement_is_plain_json_and_its_charts_are_thin() -> None:
         ("Reset 5 s late", Setting(100, 60.0, 4), "noisy", 5000479),
         ("counted twice", SETTING, "noisy", 0),
         ("bucket, no headers", Setting(600, 60.0, 4), "noisy", 11001194),
+        ("fixed-clock as promised", Setting(60, 10.0, 4), "lan", 7002061),
+        (
+            "Retry-After rounded to the nearest",
+            Setting(100, 60.0, 4),
+            "noisy",
+            7000479,
+        ),
     ],
 )
 def test_what_was_once_judged_wrongly(

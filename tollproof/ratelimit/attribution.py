@@ -42,6 +42,8 @@ _TOO_MANY = frozenset(
         *(A.REMAINING, A.IETF),
     )
 )
+#: What cannot be told of a limiter that is like none of the models.
+_INFERRED = (A.ALGORITHM, A.WINDOW, A.COUNTING, A.RESET)
 #: A fill that varies by no more than this is always cut off at the same number.
 _SAME = 1
 #: So often what is left must rise, one request after another, to tell of two counters.
@@ -83,6 +85,17 @@ class _Ledger:
                 figures = {**found.figures, "owner": owner.value}
                 self.findings[aspect] = replace(
                     found, figures=figures, expected="", actual=""
+                )
+
+    def explains(self, owner: Aspect, open_: Iterable[Aspect], why: str) -> None:
+        """Let one aspect answer for what others could not decide on its account."""
+        for aspect in open_:
+            found = self.findings[aspect]
+            if found.outcome is Outcome.INCONCLUSIVE and not owner_of(found):
+                figures = {**found.figures, "owner": owner.value}
+                sentence = f"{why}; {found.sentence}"
+                self.findings[aspect] = replace(
+                    found, figures=figures, sentence=sentence
                 )
 
 
@@ -170,6 +183,9 @@ def _too_many(
         # Who is let in before its time was told no truth about when that would be.
         told |= {A.RESET, A.RETRY_AFTER}
     ledger.owns(owner, told, why)
+    if not measured.inference.candidates:
+        # No single limiter explains the run, because of that very cause.
+        ledger.explains(owner, _INFERRED, why)
 
 
 def _only_at_edges(seen: View, promise: RateLimitPromise) -> bool:

@@ -171,9 +171,12 @@ def _switches(sequences: Sequence[Clusters], window: float) -> list[float]:
     """Phases worth trying for windows by the clock: where a key was let in again.
 
     A window's edge lies between two groups; only the order of the edge among the
-    groups matters, so the gaps before those that open something are enough.
+    groups matters, so the gaps before those that open something are enough. Of keys
+    that were let in again at the same edge, one knows more closely where it is, or
+    each bounds it from another side: the arcs between all bounds are tried as well.
     """
     found: set[float] = set()
+    bounds: set[float] = set()
     for one in sequences:
         row = 0
         last = one.groups[0][0] - 0.02 * window
@@ -183,6 +186,7 @@ def _switches(sequences: Sequence[Clusters], window: float) -> list[float]:
             here = one.groups[row][0]
             if seen and shut:
                 found.add(((last + here) / 2) % window)
+                bounds.update((last % window, here % window))
             if 0 < seen < asked and size > 1:
                 step = max(1, size // 24)
                 found.update(
@@ -192,11 +196,24 @@ def _switches(sequences: Sequence[Clusters], window: float) -> list[float]:
             row += size
             last = one.groups[row - 1][0]
     # A bucket opens all the time: then every few do.
-    marks = sorted(found)
-    found = set(marks[:: max(1, len(marks) // PHASES)])
+    found = set(_thinned(found)) | set(_arcs(_thinned(bounds), window))
     # Beside them a coarse raster, for keys that were never refused.
     found.update(window * part / 16 for part in range(16))
     return sorted(found)
+
+
+def _thinned(marks: Iterable[float]) -> list[float]:
+    """Return at most some :data:`PHASES` of the marks, in order."""
+    ordered = sorted(marks)
+    return ordered[:: max(1, len(ordered) // PHASES)]
+
+
+def _arcs(bounds: Sequence[float], window: float) -> list[float]:
+    """Return the middle of each arc between neighbours on the circle of a window."""
+    around = [*bounds[1:], *(one + window for one in bounds[:1])]
+    return [
+        ((one + other) / 2) % window for one, other in zip(bounds, around, strict=True)
+    ]
 
 
 def _fixed(

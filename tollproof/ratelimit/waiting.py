@@ -5,6 +5,7 @@ Knows lanes, the promise and what was inferred. Must not know Limit or Remaining
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
@@ -22,6 +23,7 @@ from tollproof.ratelimit.models import (
     BUCKET,
     COUNTER,
     COUNTER_REJECTED,
+    FIXED_CLOCK,
     LOG_REJECTED,
     TTL,
 )
@@ -31,10 +33,11 @@ from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, Lane, View
 #: Two clocks drift apart by no more than this share, and tick no coarser than this.
 DRIFT, TICK = 0.0001, 0.002
 
-#: So many exact waits of a single kind leave a value rounded to the nearest one chance
-#: in sixty-four.
-ENOUGH = 6
-#: A client came back at the very moment when it did within so many seconds.
+#: Exact waits of a single kind are enough when they leave a value rounded to the
+#: nearest this chance: six of them, where nothing takes time.
+CHANCE = 0.02
+#: A client came back at the very moment when, from when it was told to when it was let
+#: in, no more than so many seconds beside the wait can have gone by.
 EXACT = 0.2
 
 _DELAY = RetryAfterForm.DELAY_SECONDS
@@ -104,14 +107,18 @@ def _honest(
     silent = not candidates or bool(candidates & counting)
     tests = early = 0
     slowest = 0.0
-    came: dict[tuple[str, int], float] = {}
+    came: dict[tuple[str, int], tuple[float, float]] = {}
     example = ""
     for lane in view:
         for row, later, wait, moment in _followed(lane, view, offset, silent=silent):
             tests += 1
-            if lane.sent[later] - moment <= EXACT:
+            # The refusal was decided, and so the wait began, up to this much earlier.
+            slack = lane.received[later] - moment
+            slack += lane.received[row] - lane.sent[row]
+            if slack <= EXACT:
                 # Of several refusals that one return obeys, the last counts.
-                came[lane.key, later] = max(moment, came.get((lane.key, later), 0.0))
+                here = (moment, slack)
+                came[lane.key, later] = max(here, came.get((lane.key, later), here))
             if lane.outcome[later] == REFUSED:
                 early += 1
                 after = lane.sent[later] - lane.received[row]
@@ -122,9 +129,13 @@ def _honest(
                         f"{after:.3f} s and was refused"
                     )
     exact = len(came)
-    fractions: dict[str, list[float]] = {}
-    for (key, _), moment in came.items():
-        fractions.setdefault(key, []).append(moment % 1.0)
+    # Windows by the clock end at the same fraction of a second for every key.
+    length = promise.tightest.window
+    together = inference.named == FIXED_CLOCK and length == int(length)
+    returns: dict[str, list[tuple[float, float]]] = {}
+    for (key, _), (moment, slack) in came.items():
+        returns.setdefault("" if together else key, []).append((slack, moment % 1.0))
+    luck = math.prod(0.5 + slack for _, slack in came.values())
     figures = {"refusals": refusals, "tests": tests, "early": early, "exact": exact}
     if early:
         return failed(
@@ -143,11 +154,12 @@ def _honest(
             **figures,
         )
     # A value rounded to the nearest passes when all moments told lie in one half of a
-    # second, and one rounded down when they lie close together.
+    # second, and one rounded down when they lie close together; time that went by
+    # otherwise makes up for as much.
     # Where places come one by one, too short a wait shows in the next request already.
-    told_apart = any(_gap(one) < 0.5 for one in fractions.values())
+    told_apart = any(map(_spread, returns.values()))
     single = silent or bool(candidates & {BUCKET, COUNTER})
-    if not (told_apart or exact >= ENOUGH or (single and exact)):
+    if not (told_apart or luck <= CHANCE or (single and exact)):
         return inconclusive(
             aspect,
             f"{tests} times a client that waited as told, or longer, was let in, but "
@@ -163,6 +175,19 @@ def _honest(
         f"{tests} times a client that waited as told was let in{note}",
         conservative=conservative,
         **figures,
+    )
+
+
+def _spread(returns: list[tuple[float, float]]) -> bool:
+    """Whether no half of a second holds all the moments told.
+
+    Each is told with a slack, up to which it may lie elsewhere: a few exact ones can
+    say what is lost in many that are not.
+    """
+    ordered = sorted(returns)
+    return any(
+        _gap([fraction for _, fraction in ordered[:number]]) < 0.5 - slack
+        for number, (slack, _) in enumerate(ordered, 1)
     )
 
 
