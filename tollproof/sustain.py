@@ -327,7 +327,11 @@ def _reaches(job: LoadJob, promised: RateLimitPromise | None) -> bool:
 def _trouble(outcome: LoadOutcome) -> str:
     """Say why the load was not the one that was asked for; nothing when it was."""
     if outcome.lost:
-        return f"{len(outcome.lost)} load processes were lost"
+        shares = len({*outcome.lost, *(one.share for one in outcome.reports)})
+        return (
+            f"{len(outcome.lost)} of {shares} load processes died, and what came of "
+            f"up to {outcome.missing} requests is not known"
+        )
     if not outcome.complete:
         return outcome.fault or "the load did not come to its end"
     return ""

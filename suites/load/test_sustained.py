@@ -47,9 +47,7 @@ def _judge(
     found = measurement(target)
     figures: dict[str, Any] = {**found.figures, "charts": list(charts(found))}
     if found.trouble:
-        return inconclusive(
-            Reason.HARNESS, f"The load was not as planned: {found.trouble}."
-        )
+        return _cut_short(found)
     broken = breaches(found.summary, thresholds, refusals=found.refusals)
     known = [one for one in broken if one.actual is not None]
     if timed and known and not any(found.is_certain(one) for one in known):
@@ -76,6 +74,14 @@ def _judge(
             Reason.PRECONDITION, "No request was answered well: nothing was measured."
         )
     return passed(_sentence(found, what), measurements=figures)
+
+
+def _cut_short(found: Sustenance) -> Verdict:
+    return inconclusive(
+        Reason.HARNESS,
+        f"The load was not as planned: {found.trouble}.",
+        measurements={**found.figures, "charts": list(charts(found))},
+    )
 
 
 def _is_behind(target: Target) -> bool:
@@ -233,9 +239,7 @@ def test_over_admission(target: Target) -> Verdict:
             measurements=figures,
         )
     if found.trouble:
-        return inconclusive(
-            Reason.HARNESS, f"The load was not as planned: {found.trouble}."
-        )
+        return _cut_short(found)
     if not found.reaches:
         return not_applicable(
             f"No key was asked for more than {policy.text}: `--rate` or `--shape "
@@ -276,6 +280,9 @@ def test_under_admission(target: Target) -> Verdict:
         )
     policy = promise.tightest
     figures = {**found.figures, "under": seen.under}
+    if found.outcome.lost:
+        # What the lost ones were let in with counted, and nobody has seen it.
+        return _cut_short(found)
     if seen.refusals:
         first = seen.refusals[0]
         return failed(
@@ -286,9 +293,7 @@ def test_under_admission(target: Target) -> Verdict:
             measurements=figures,
         )
     if found.trouble:
-        return inconclusive(
-            Reason.HARNESS, f"The load was not as planned: {found.trouble}."
-        )
+        return _cut_short(found)
     return passed(
         "Every refusal, if any, came after the limit could have been reached.",
         measurements=figures,

@@ -10,15 +10,17 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
+from tollproof.load.arrivals import arrivals
 from tollproof.load.histogram import Histogram
-from tollproof.load.job import LoadJob
+from tollproof.load.job import LoadJob, Sustained
 from tollproof.load.outcome import Ledger, ShareReport, Unsent
 from tollproof.load.recorder import file_name
 from tollproof.load.share import divide
 from tollproof.model import from_json
-from tollproof.ratelimit.observation import Trace, read_trace
+from tollproof.ratelimit.observation import Trace, read_pieces, read_trace
 from tollproof.ratelimit.schedule import Cue, Shot
 
 SECOND = 1_000_000_000
@@ -35,7 +37,8 @@ class LoadOutcome:
         epoch: the schedule's zero, monotonic ns of the trace's clock.
         reports: what each process says of itself, stalls included.
         lost: processes that were lost, by the number of their share.
-        missing: observations marked as unknown because their process was lost.
+        missing: requests whose outcome is unknown because their process was lost;
+            of a schedule each is an observation, of a sustained load they are counted.
         unsent: requests that certainly never reached the target, and why.
         left_out: shots whose cue named no moment.
         lateness: percentiles of the time from due to sent, µs.
@@ -102,6 +105,8 @@ def collect(job: LoadJob, folder: Path, *, fault: str = "") -> LoadOutcome:
     for share in range(shares):
         found = tuple(share_files(folder, share))
         files.extend(found)
+        if job.sustained is not None and share in lost and ledger and ledger.epoch:
+            missing += _unseen(job.sustained, ledger, share, found)
         if job.schedule is None:
             continue
         report = reports.get(share)
@@ -138,6 +143,17 @@ def collect(job: LoadJob, folder: Path, *, fault: str = "") -> LoadOutcome:
         complete=bool(ledger and ledger.complete and not lost and not said),
         fault=said,
     )
+
+
+def _unseen(
+    plan: Sustained, ledger: Ledger, share: int, files: tuple[Path, ...]
+) -> int:
+    """How many requests a lost process may have sent beside those on record."""
+    before = ledger.lost[str(share)] - ledger.epoch
+    dues = arrivals(plan.stages, share=share, shares=ledger.shares, seed=plan.seed)
+    due = sum(1 for _ in takewhile(lambda at: at < before, dues))
+    seen = sum(len(piece) for path in files for piece in read_pieces(path))
+    return max(0, due - seen)
 
 
 def _move(trace: Trace, low: int, high: int, host: str) -> None:

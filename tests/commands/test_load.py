@@ -1,0 +1,288 @@
+"""`tollproof load` as it is typed: real processes against the reference deployment."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+import pytest
+
+from tests.processes import PATIENCE, Finished, environment, tollproof
+from tollproof.judgement import Exit
+from tollproof.model import Outcome, Verdict
+from tollproof.record import read_run
+
+SECONDS, RATE = 2, 40
+
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The profile of a running deployment: 40 requests in 2 s for each key."""
+    folder = tmp_path_factory.mktemp("served")
+    path = folder / "profile.toml"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "tollproof", "serve", "sparkient"),
+            *("--limit", "40", "--window", "2", "--write-profile", str(path)),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=folder,
+        env=environment(),
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if "Ctrl-C" in line:
+                break
+        yield path
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+def altered(profile: Path, folder: Path, *changes: tuple[str, str]) -> Path:
+    """Return the profile with lines that match a pattern replaced."""
+    text = profile.read_text()
+    for pattern, line in changes:
+        text, times = re.subn(rf"(?m)^{pattern}$", line, text)
+        assert times, pattern
+    (folder / "altered.toml").write_text(text)
+    return folder / "altered.toml"
+
+
+def arguments(profile: Path, *more: str, seconds: int = SECONDS) -> tuple[str, ...]:
+    shape = (f"--seconds={seconds}", f"--rate={RATE}")
+    return ("load", str(profile), *shape, "--output=out", *more)
+
+
+def verdicts(folder: Path) -> dict[str, Verdict]:
+    return {item.check: item.verdict for item in read_run(folder / "out").results}
+
+
+def sent(found: Mapping[str, Verdict]) -> int:
+    return int(found["load.errors"].measurements["sent"])
+
+
+@pytest.mark.parametrize(
+    ("options", "requests"),
+    [
+        (("--shape=plateau",), 76),
+        (("--shape=ramp", "--random", "--seed=3"), 40),
+        (("--shape=spike", "--peak=300"), 184),
+        (("--shape=soak", "--processes=2"), 79),
+    ],
+    ids=["plateau", "ramp", "spike", "soak"],
+)
+def test_each_shape_is_sent_and_judged(
+    profile: Path, tmp_path: Path, options: tuple[str, ...], requests: int
+) -> None:
+    done = tollproof(*arguments(profile, *options), cwd=tmp_path)
+    found = verdicts(tmp_path)
+    # A machine that stands still may leave a figure open; nothing ever fails.
+    assert done.returncode in (Exit.PASSED, Exit.UNDETERMINED), done.stdout
+    assert "FAILED" not in done.stdout
+    assert found["load.errors"].outcome is Outcome.PASSED, done.stdout
+    assert found["load.under-admission"].outcome is Outcome.PASSED
+    # At random, the number is one too: five times its deviation is granted.
+    spread = 5 * requests**0.5 if "--random" in options else 1
+    assert abs(sent(found) - requests) <= spread
+    assert found["load.errors"].measurements["latency_ms"]["ok"]["p99"] > 0
+    # A sign of life, with what is left.
+    assert re.search(r"load: \d+ of \d+ requests, \d+ s left", done.stdout)
+    page = (tmp_path / "out/index.html").read_text()
+    assert "Requests due and answers received" in page
+
+
+def test_thresholds_of_the_profile_fail(profile: Path, tmp_path: Path) -> None:
+    strict = altered(profile, tmp_path, ("per_second = 10.0", "per_second = 5000.0"))
+    done = tollproof(*arguments(strict), cwd=tmp_path)
+    assert done.returncode == Exit.FAILED, done.stdout
+    verdict = verdicts(tmp_path)["load.throughput"]
+    assert verdict.outcome is Outcome.FAILED
+    assert "5000" in verdict.expected
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "said"),
+    [
+        (("load = true", "load = false"), (), "load = true"),
+        (
+            ('environment = "staging"', 'environment = "production"'),
+            (),
+            "--consent-to-production",
+        ),
+    ],
+    ids=["no-consent", "production"],
+)
+def test_without_consent_nothing_is_sent(
+    profile: Path,
+    tmp_path: Path,
+    change: tuple[str, str],
+    options: tuple[str, ...],
+    said: str,
+) -> None:
+    path = altered(profile, tmp_path, change)
+    done = tollproof(*arguments(path, *options), cwd=tmp_path)
+    assert done.returncode == Exit.USAGE
+    assert said in done.stderr
+    assert "nothing was sent" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+# -- several processes -----------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def started(folder: Path, *given: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the command line beside the test, in a session of its own."""
+    folder.mkdir(exist_ok=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tollproof", *given],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=folder,
+        env=environment(),
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
+
+
+def ended(process: subprocess.Popen[str]) -> Finished:
+    out, _ = process.communicate(timeout=PATIENCE)
+    return Finished(process.args, process.returncode, out, "")
+
+
+def until(found: Callable[[], T | None]) -> T:
+    """Wait for a condition."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if (value := found()) is not None:
+            return value
+        time.sleep(0.05)
+    raise AssertionError("it did not come to that")
+
+
+def begun(process: subprocess.Popen[str]) -> None:
+    """Wait until a run says how far its load is."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "s left" in line:
+            return
+    raise AssertionError("the load did not begin")
+
+
+def test_a_master_leads_its_workers(profile: Path, tmp_path: Path) -> None:
+    where = f"127.0.0.1:{free_port()}"
+    work = arguments(profile, f"--worker={where}")
+    lead = arguments(profile, "--master=2", f"--bind={where}")
+    with (
+        started(tmp_path / "one", *work) as one,
+        started(tmp_path / "two", *work) as two,
+    ):
+        done = tollproof(*lead, cwd=tmp_path)
+        helpers = [ended(one), ended(two)]
+    assert done.returncode in (Exit.PASSED, Exit.UNDETERMINED), done.stdout
+    assert [item.returncode for item in helpers] == [Exit.PASSED, Exit.PASSED]
+    assert all("the master has the observations" in item.stdout for item in helpers)
+    found = verdicts(tmp_path)
+    assert found["load.errors"].outcome is Outcome.PASSED, done.stdout
+    assert sent(found) == 76
+
+
+def test_a_worker_that_dies_leaves_no_verdict(profile: Path, tmp_path: Path) -> None:
+    given = arguments(profile, "--processes=2", seconds=6)
+    with started(tmp_path, *given) as process:
+
+        def worker() -> psutil.Process | None:
+            for one in psutil.Process(process.pid).children(recursive=True):
+                parent = one.parent()
+                if parent and "locust" in parent.cmdline() and one.cmdline():
+                    return one
+            return None
+
+        begun(process)
+        until(worker).kill()
+        done = ended(process)
+    assert done.returncode == Exit.UNDETERMINED, done.stdout
+    found = verdicts(tmp_path)
+    assert {item.outcome for item in found.values()} == {Outcome.INCONCLUSIVE}
+    said = found["load.errors"].summary
+    assert re.search(r"1 of 2 load processes died, .* up to \d+ requests", said), said
+    # What the other one saw is told nevertheless.
+    assert found["load.errors"].measurements["statuses"]["200"] > 0
+
+
+def test_locusts_page_shows_the_load_and_ends_it(profile: Path, tmp_path: Path) -> None:
+    port = free_port()
+    given = arguments(profile, f"--web=127.0.0.1:{port}", seconds=60)
+
+    def asked(method: str, path: str) -> bytes | None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request(method, path)
+            return connection.getresponse().read()
+        except OSError:
+            return None
+        finally:
+            connection.close()
+
+    def seen() -> int | None:
+        answer = asked("GET", "/stats/requests")
+        stats = json.loads(answer)["stats"] if answer else []
+        rows = [row for row in stats if row["name"] == "status 200"]
+        return int(rows[0]["num_requests"]) if rows else None
+
+    began = time.monotonic()
+    with started(tmp_path, *given) as process:
+        until(seen)
+        assert b"<html" in (asked("GET", "/") or b"")
+        assert asked("POST", "/stop") is not None
+        done = ended(process)
+    assert time.monotonic() - began < 60
+    assert done.returncode == Exit.UNDETERMINED, done.stdout
+    assert "stopped before its end" in verdicts(tmp_path)["load.errors"].summary
+
+
+def test_an_interrupted_load_leaves_its_record(profile: Path, tmp_path: Path) -> None:
+    with started(tmp_path, *arguments(profile, seconds=60)) as process:
+        begun(process)
+        process.send_signal(signal.SIGINT)
+        done = ended(process)
+    assert done.returncode == Exit.INTERRUPTED, done.stdout
+    run = read_run(tmp_path / "out")
+    assert run.about.interrupted
+    assert {item.verdict.outcome for item in run.results} == {Outcome.INCONCLUSIVE}
+    again = tollproof("report", "out", cwd=tmp_path)
+    assert again.returncode == Exit.INTERRUPTED
+    assert not [
+        one
+        for one in psutil.process_iter(["cmdline"])
+        if str(tmp_path) in " ".join(one.info["cmdline"] or ())
+    ]
