@@ -30,6 +30,7 @@ from tollproof.operations import Operation
 from tollproof.profile.model import Profile
 from tollproof.profile.secrets import resolve_all
 from tollproof.redaction import Redactor
+from tollproof.secrecy.marks import remembered
 from tollproof.transport import tls_context
 from tollproof.wire import Limits
 
@@ -106,6 +107,7 @@ def open_deployment(
     )
     lifecycle.adopt(deployment)
     client_lifecycle.adopt(deployment)
+    remembered(deployment)
     return deployment
 
 

@@ -6,11 +6,15 @@ That each check notices its fault, and no other does, is what `tollproof prove` 
 from __future__ import annotations
 
 import base64
+import gzip
+import os
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from tests.keyed import ADMIN, PROFILE, Keys
+from tests.servers import Connection, scripted
 from tests.suites.test_rotation import judged, outcomes
 from tollproof.model import Outcome
 from tollproof.redaction import Credential, Redactor
@@ -99,3 +103,60 @@ def _decoded(stored: str | bytes) -> str:
         return base64.b64decode(text).decode()
     except ValueError:
         return "never-anything-that-is-written"
+
+
+def test_odd_logs_and_trees_are_read_within_bounds(tmp_path: Path) -> None:
+    """A binary log; one that is renamed and packed during the run; a tree of loops."""
+    log, binary, source = (tmp_path / name for name in ("s.log", "b.log", "src"))
+    log.write_text("started\n")
+    binary.write_bytes(bytes(range(256)) * 500 + ADMIN.encode() + b"\0\xff" * 500)
+    source.mkdir()
+    (source / "loop").symlink_to(source)
+    (source / "away.py").symlink_to("/etc/hostname")
+    os.mkfifo(source / "pipe")
+    (source / "binary.bin").write_bytes(bytes(range(256)) * 100)
+    (source / "long.js").write_text("var a = 1;" * 100_000)
+    (source / "own.py").write_text("print('hello')\n")
+    keys = Keys()
+
+    def handler(connection: Connection) -> None:
+        if log.stat().st_size < 100:
+            # It is written to, and rotated away, when the first request comes.
+            written = b"started\n" + f"Authorization: Bearer {ADMIN}\n".encode() * 3
+            (tmp_path / "s.log.1.gz").write_bytes(gzip.compress(written))
+            log.write_text("rotated\n" * 20)
+        keys.serve(connection)
+
+    places = f"""
+[places]
+logs = [{{ file = "{log}" }}, {{ file = "{binary}" }}]
+source = ["{source}"]
+"""
+    with scripted(handler) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ADMIN_KEY", ADMIN)
+        run = judged(PROFILE % server.origin + places, tmp_path, "preflight", "secrets")
+    found = outcomes(run)
+    assert found[Outcome.FAILED] == {"secrets.logs"}
+    assert {"secrets.source", "secrets.source-code"} <= found[Outcome.PASSED]
+    (logs,) = (item.verdict for item in run.results if item.check == "secrets.logs")
+    assert "admin (plain) in s.log.1.gz:2" in (logs.actual or "")
+    assert "admin (plain) in b.log:" in (logs.actual or "")
+    assert ADMIN not in logs.summary + (logs.actual or "")
+
+
+def test_a_log_that_is_cut_short_is_not_called_clean(tmp_path: Path) -> None:
+    log = tmp_path / "s.log"
+    log.write_text("what was written before\n" * 20)
+    keys = Keys()
+
+    def handler(connection: Connection) -> None:
+        log.write_text("")
+        keys.serve(connection)
+
+    places = f'\n[places]\nlogs = [{{ file = "{log}" }}]\n'
+    with scripted(handler) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ADMIN_KEY", ADMIN)
+        run = judged(PROFILE % server.origin + places, tmp_path, "preflight", "secrets")
+    assert "secrets.logs" in outcomes(run)[Outcome.INCONCLUSIVE]
+    (logs,) = (item.verdict for item in run.results if item.check == "secrets.logs")
+    assert "cut short during the run" in logs.summary

@@ -6,8 +6,9 @@ run, whichever check asks first. A place that cannot be read is said, never pass
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urljoin, urlsplit
 
 from tollproof import lifecycle
@@ -17,6 +18,7 @@ from tollproof.errors import Undetermined
 from tollproof.model import Reason, Verdict
 from tollproof.secrecy.finding import Finding, Scan, by_kind, joined, listed
 from tollproof.secrecy.known import Known, anywhere
+from tollproof.secrecy.marks import gone, remembered
 from tollproof.secrecy.pages import Resource, loaded, unpacked
 from tollproof.secrecy.patterns import find_patterns, find_random, parsed
 from tollproof.secrecy.places import (
@@ -99,17 +101,23 @@ def logs(target: Target) -> Scan:
 
 
 def _log_places(target: Target) -> Iterator[Read | str]:
-    folder = target.profile.folder
+    folder, before = target.profile.folder, remembered(target.deployment)
     for place in target.profile.places.logs if target.profile.places else ():
-        try:
-            if place.command is not None:
-                yield read_program(place.command, folder)
-                continue
-            path = folder / (place.file or "")
-            for item in rotated(path):
-                yield read_file(item, item.name, end=True)
-        except Undetermined as undetermined:
-            yield undetermined.sentence
+        if place.command is not None:
+            yield _read_or_why(partial(read_program, place.command, folder))
+            continue
+        path = folder / (place.file or "")
+        for item in rotated(path):
+            yield _read_or_why(partial(read_file, item, item.name, end=True))
+        if path in before and (lost := gone(path, before[path])):
+            yield lost
+
+
+def _read_or_why(read: Callable[[], Read]) -> Read | str:
+    try:
+        return read()
+    except Undetermined as undetermined:
+        return undetermined.sentence
 
 
 def _log(target: Target, read: Read | str) -> Scan:
