@@ -20,7 +20,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from bench.figures import Row, interleaved, median_ratio
+from bench.figures import Row, interleaved, median_ratio, program, wall
+from tollproof.record import read_journal
 from tollproof.redaction import Credential, Redactor
 from tollproof.secrecy.known import Known, anywhere
 from tollproof.secrecy.patterns import find_patterns
@@ -96,6 +97,33 @@ def measure() -> Iterator[Row]:
         ratio=million,
         bar=1.0,
         note="CPU seconds for 10 credentials",
+    )
+    yield from measure_sweep()
+
+
+def measure_sweep() -> Iterator[Row]:
+    """Yield what looking through every answer costs, as a share of a gate's wall time.
+
+    All that was recorded of a gate is looked through once more, for many credentials:
+    the run's own, and those that it made up.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "run"
+        command = [program("tollproof"), "gate", "--output", str(folder)]
+        seconds = wall(command)
+        exchanges = list(read_journal(folder))
+    redactor = redactor_of(keys(500))
+    started = time.perf_counter()
+    for exchange in exchanges:
+        if exchange.response is not None:
+            redactor.redact_headers(exchange.response.headers)
+            redactor.scrub(exchange.response.body, "body")
+    swept = time.perf_counter() - started
+    yield Row(
+        name="secret sweep of a gate",
+        ratio=swept / seconds,
+        bar=0.1,
+        note=f"{len(exchanges)} exchanges, {swept:.2f} of {seconds:.1f} s",
     )
 
 
