@@ -28,7 +28,7 @@ _ALPHABETS: tuple[tuple[str, frozenset[str]], ...] = tuple(
         ("base36", string.ascii_lowercase + string.digits),
         ("base36", string.ascii_uppercase + string.digits),
         ("letters", string.ascii_letters),
-        ("base58", string.ascii_letters + "123456789"),
+        ("base58", set(string.ascii_letters + "123456789") - set("OIl")),
         ("base62", string.ascii_letters + string.digits),
         ("base64url", string.ascii_letters + string.digits + "-_"),
         ("base64", string.ascii_letters + string.digits + "+/="),
@@ -168,11 +168,20 @@ def _runs(places: Sequence[int]) -> Iterator[list[int]]:
 
 
 def _alphabet(pool: Sequence[str]) -> tuple[str, int]:
+    """Return the smallest alphabet that a sample is written in, and its size.
+
+    A larger one is taken for it where chance may have left out what only that has.
+    """
     seen = set(pool)
-    for name, letters in _ALPHABETS:
-        if seen <= letters:
-            return name, len(letters)
-    return "other characters", max(len(seen), 1)
+    fitting = [(name, letters) for name, letters in _ALPHABETS if seen <= letters]
+    if not fitting:
+        return "other characters", max(len(seen), 1)
+    name, least = fitting[0]
+    for other, letters in fitting[1:]:
+        left_out = (len(least) / len(letters)) ** len(pool)
+        if least < letters and left_out > _ACCIDENT:
+            name, least = other, letters
+    return name, len(least)
 
 
 def _size_of(columns: list[tuple[str, ...]], run: Sequence[int], whole: int) -> int:
