@@ -5,9 +5,9 @@ import random
 import pytest
 
 from tests.ratelimit.cells import CELLS, MAKES, Setting, schedule_of
-from tests.ratelimit.simulated import NETWORKS, Deployment, FixedFirst, run
+from tests.ratelimit.simulated import NETWORKS, Deployment, FixedFirst, NoExpiry, run
 from tollproof.ratelimit.infer import Inference, infer
-from tollproof.ratelimit.models import FAMILIES, Model
+from tollproof.ratelimit.models import FAMILIES, NO_EXPIRY, Model
 from tollproof.ratelimit.view import view
 
 SETTING = Setting(60, 60.0, 4)
@@ -26,6 +26,20 @@ def test_the_algorithm_is_named_or_left_open(name: str, network: str) -> None:
     found = inferred(Deployment(make=make, n=60, w=60.0), network, 5)
     assert found.named in (family, "")
     assert family in found.candidates
+
+
+@pytest.mark.parametrize("network", sorted(NETWORKS))
+def test_who_is_let_in_beyond_the_limit_met_no_counter_that_is_stuck(
+    network: str,
+) -> None:
+    sound = inferred(
+        Deployment(make=MAKES["counter-rejected"][1], n=60, w=60.0), network, 5
+    )
+    assert NO_EXPIRY not in [fit.model.family for fit in sound.fits]
+    stuck = inferred(
+        Deployment(make=lambda n, w, rng: NoExpiry(n, w), n=60, w=60.0), network, 5
+    )
+    assert NO_EXPIRY in stuck.candidates
 
 
 def test_other_figures_than_the_promised_ones_are_measured() -> None:

@@ -101,6 +101,18 @@ def test_errors_withhold_what_rests_on_completeness() -> None:
     assert outcome(LAN, deployment, Aspect.UNDER_ADMISSION) is Outcome.INCONCLUSIVE
 
 
+def test_a_form_that_is_never_let_in_evades_nothing() -> None:
+    promise, schedule = schedule_of(BY_NAME["fixed-first"], SETTING)
+    sound = Deployment(make=lambda n, w, rng: FixedFirst(n, w), n=60, w=60.0)
+    trace = run(schedule, promise, sound, LAN, 4)
+    for row, variant in enumerate(trace.variant):
+        if trace.labels[variant] == "forwarded":
+            trace.status[row] = 405
+    found = analyse(trace, promise)[Aspect.EVASION]
+    assert found.outcome is Outcome.NOT_APPLICABLE
+    assert "forwarded" in found.sentence
+
+
 def test_errors_do_not_hide_a_proof() -> None:
     deployment = Deployment(
         make=lambda n, w, rng: Unlimited(n, w), n=60, w=60.0, errors=0.05

@@ -9,6 +9,7 @@ tell between" or "fits none". Knows lanes and models. Must not know the verdicts
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -39,6 +40,8 @@ FACTOR, MORE = 3, 4
 EXPLAINED = 3
 #: Most phases of a clock's windows that are tried, beside a raster.
 PHASES = 250
+#: Admissions beyond the limit after which no counter has stuck for ever.
+AGAIN = 2
 #: Families with one and the same fault, which is what is named.
 KIN = frozenset((TTL, TTL_ADMITTED, NO_EXPIRY))
 STUCK = "counter that does not expire while it is asked"
@@ -134,7 +137,26 @@ def infer(lanes: Sequence[Lane], policy: Policy) -> Inference:
             for other in {(limit, policy.window), (limit, window)}:
                 if other != promised_figures:
                     fits = _best_of(fits, _fit_all(sequences, *other, None))
+    fits = tuple(
+        fit
+        for fit in fits
+        if fit.model.family != NO_EXPIRY or _beyond(lanes, fit.model.limit) < AGAIN
+    )
     return replace(_decide(fits, requests, policy), promised_cost=promised)
+
+
+def _beyond(lanes: Sequence[Lane], limit: float) -> int:
+    """How often a key was let in when the limit had certainly been reached before.
+
+    A counter that never expires does not do that, whatever the network does: a few
+    requests weigh little among hundreds, and say this for certain.
+    """
+    times = 0
+    for lane in lanes:
+        sent, received = lane.admitted
+        if len(received) > limit:
+            times += len(sent) - bisect_right(sorted(sent), received[int(limit) - 1])
+    return times
 
 
 def _fit_all(

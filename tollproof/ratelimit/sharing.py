@@ -183,6 +183,8 @@ def evasion(
     apart: dict[str, int] = {}
     shared: set[str] = set()
     tried: set[str] = set()
+    barred: set[str] = set()
+    served: set[str] = set()
     for lane in view:
         refused = lane.rows(REFUSED, plain=True)
         taken = lane.rows(ADMITTED, plain=True)
@@ -199,7 +201,10 @@ def evasion(
                 continue
             if any(lane.status[row] >= 400 for row in rows):
                 # Answered before the limiter, or not at all: nobody gains by that.
+                if all(400 <= lane.status[row] < 500 for row in rows):
+                    barred.add(variant)
                 continue
+            served.add(variant)
             sent = lane.sent[rows[0]]
             received = max(lane.received[row] for row in rows)
             if any(lane.outcome[row] != ADMITTED for row in rows):
@@ -245,16 +250,20 @@ def evasion(
             actual=f"{len(apart)} forms count apart: {names}",
             admitted=apart,
         )
-    if tried - shared:
+    barred -= served | shared
+    if rest := tried - shared - barred:
         return inconclusive(
             aspect,
-            "the key was not shut long enough to tell for "
-            + ", ".join(sorted(tried - shared)),
+            "the key was not shut long enough to tell for " + ", ".join(sorted(rest)),
         )
+    note = f"never answered but with 4xx: {', '.join(sorted(barred))}"
+    if not shared:
+        return not_applicable(aspect, f"no other form is let in; {note}")
     return passed(
         aspect,
         "while the key was shut, these forms of the request were refused as well: "
-        + ", ".join(sorted(shared)),
+        + ", ".join(sorted(shared))
+        + (f"; {note}" if barred else ""),
     )
 
 
