@@ -23,21 +23,29 @@ class Row:
         ratio: what was measured; small is good.
         bar: the highest ratio that will do.
         note: how it came about, in a few words.
+        noisy: whether others took so much of the machine that it cannot be judged;
+            a figure that is within its bar nevertheless stays `ok`.
     """
 
     name: str
     ratio: float
     bar: float
     note: str = ""
+    noisy: bool = False
+
+    @property
+    def is_within(self) -> bool:
+        """Whether the figure is within its bar."""
+        return self.ratio <= self.bar
 
     @property
     def is_short(self) -> bool:
-        """Whether the figure falls short of its bar."""
-        return not self.ratio <= self.bar
+        """Whether the figure falls short of its bar, and it is no one else's doing."""
+        return not self.is_within and not self.noisy
 
     def line(self) -> str:
         """Return the row as it is printed."""
-        word = "short" if self.is_short else "ok"
+        word = "ok" if self.is_within else "noisy" if self.noisy else "short"
         figures = f"{self.ratio:>7.2f} {self.bar:>6.2f}"
         return f"{self.name:<22} {figures}  {word:<5}  {self.note}"
 
