@@ -156,6 +156,7 @@ def test_a_measurement_is_plain_json_and_its_charts_are_thin() -> None:
         ("counted twice", SETTING, "noisy", 0),
         ("bucket, no headers", Setting(600, 60.0, 4), "noisy", 11001194),
         ("fixed-clock as promised", Setting(60, 10.0, 4), "lan", 7002061),
+        ("fixed-clock, floor of reset", Setting(600, 60.0, 4), "wan", 8002424),
         (
             "Retry-After rounded to the nearest",
             Setting(100, 60.0, 4),

@@ -183,7 +183,7 @@ def _too_many(
         # Who is let in before its time was told no truth about when that would be.
         told |= {A.RESET, A.RETRY_AFTER}
     ledger.owns(owner, told, why)
-    if not measured.inference.candidates:
+    if cause is Cause.COUNTERS or not measured.inference.candidates:
         # No single limiter explains the run, because of that very cause.
         ledger.explains(owner, _INFERRED, why)
 

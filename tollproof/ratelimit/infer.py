@@ -247,12 +247,17 @@ def _fixed(
         cost = total_cost(replace(model, phase=phase), sequences, best)
         if cost < best:
             best, found = cost, phase
+    # Closer and closer: a fill sends many requests in a ten-thousandth of a window.
+    step = model.window / 60
+    while best and step > model.window / 200_000:
+        for phase in (found - step, found + step):
+            cost = total_cost(replace(model, phase=phase), sequences, best)
+            if cost < best:
+                best, found = cost, phase
+                break
+        else:
+            step /= 2
     yield replace(model, phase=found)
-    if best:
-        step = model.window / 4000
-        for turn in range(7):
-            yield replace(model, phase=found + step * 2**turn)
-            yield replace(model, phase=found - step * 2**turn)
 
 
 def _counters(model: Model, sequences: Sequence[Clusters]) -> Iterable[Model]:
