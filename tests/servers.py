@@ -53,6 +53,10 @@ class Connection:
         self.server.requests.append(request)
         return request
 
+    def unread(self, request: bytes) -> None:
+        """Put a request back, for another handler to read."""
+        self._buffer[:0] = request
+
     def _more(self) -> bool:
         data = self.sock.recv(65_536)
         self._buffer += data
@@ -159,21 +163,36 @@ def scripted(
 @cache
 def tls_contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """Return a server's TLS settings for 127.0.0.1 and a client's that trust them."""
+    server, authority = certified()
+    return server, ssl.create_default_context(cadata=authority)
+
+
+def certified(
+    *, name: str = "127.0.0.1", since: int = -1, until: int = 1
+) -> tuple[ssl.SSLContext, str]:
+    """Return a server's TLS settings and its certificate, PEM, which signs itself.
+
+    Args:
+        name: a host name or an address that it is for, beside `localhost`.
+        since, until: days from now between which it is valid.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
     today = datetime.datetime.now(datetime.UTC)
-    names = [
-        x509.DNSName("localhost"),
-        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
-    ]
+    other: x509.GeneralName = (
+        x509.IPAddress(ipaddress.ip_address(name))
+        if name[0].isdigit()
+        else x509.DNSName(name)
+    )
+    names = [x509.DNSName("localhost"), other]
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(subject)
+        .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(today - datetime.timedelta(days=1))
-        .not_valid_after(today + datetime.timedelta(days=1))
+        .not_valid_before(today + datetime.timedelta(days=since))
+        .not_valid_after(today + datetime.timedelta(days=until))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(key, hashes.SHA256())
         .public_bytes(serialization.Encoding.PEM)
@@ -188,7 +207,7 @@ def tls_contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
         chain = Path(folder, "chain.pem")
         chain.write_bytes(certificate + private)
         server.load_cert_chain(chain)
-    return server, ssl.create_default_context(cadata=certificate.decode())
+    return server, certificate.decode()
 
 
 # -- handlers ------------------------------------------------------------------------

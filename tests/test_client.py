@@ -10,8 +10,9 @@ from dataclasses import replace
 import pytest
 
 from tests import servers
-from tollproof.client import BREAKER_THRESHOLD, Client, ClientSettings, Probe, origin_of
-from tollproof.errors import Undetermined, UsageError
+from tollproof.breaker import THRESHOLD
+from tollproof.client import Client, ClientSettings, Probe, origin_of
+from tollproof.errors import NotAsked, Undetermined, UsageError
 from tollproof.model import Exchange, FailureKind, Reason
 from tollproof.redaction import Credential, Redactor
 from tollproof.transport import tls_context
@@ -241,15 +242,15 @@ def test_a_dead_target_is_not_asked_again_and_again() -> None:
         origin = server.origin
     kept: list[Exchange] = []
     with make(origin, record=kept.append) as client:
-        for _ in range(BREAKER_THRESHOLD):
+        for _ in range(THRESHOLD):
             failure = client.send(GET).failure
             assert failure is not None
             assert failure.kind is FailureKind.CONNECT
-        with pytest.raises(Undetermined) as caught:
+        with pytest.raises(NotAsked) as caught:
             client.send(GET)
 
     assert caught.value.reason is Reason.UNREACHABLE
-    assert len(kept) == BREAKER_THRESHOLD
+    assert len(kept) == THRESHOLD
 
 
 def test_one_answer_clears_the_count() -> None:

@@ -22,7 +22,8 @@ import httpcore
 import httpx
 
 from tollproof.allowance import Ledger
-from tollproof.errors import Undetermined, UsageError
+from tollproof.breaker import Breaker
+from tollproof.errors import NotAsked, Undetermined, UsageError
 from tollproof.model import (
     Exchange,
     Failure,
@@ -41,10 +42,6 @@ from tollproof.wire import Address, Limits, send_raw
 
 #: Characters of a body that are recorded; the rest is counted, not kept.
 RECORDED_BODY = 16_384
-#: Probes without any answer in a row after which the target counts as unreachable.
-BREAKER_THRESHOLD = 3
-#: Seconds after which an unreachable target is tried again.
-BREAKER_PAUSE = 5.0
 #: Seconds of waiting for its turn that the reader is told of.
 LONG_WAIT = 2.0
 #: Methods that RFC 9110, 9.2.1 calls safe.
@@ -119,9 +116,7 @@ class _Account:
     received: int = 0
     received_bytes: int = 0
     by_status: Counter[int] = field(default_factory=Counter)
-    silent: int = 0
-    last_failure: str = ""
-    closed_until: float = 0.0
+    breaker: Breaker = field(default_factory=Breaker)
     told_until: float = 0.0
 
 
@@ -198,14 +193,15 @@ class Client:
             undoing: removes what the run has created, so no spent budget stops it.
 
         Raises:
-            Undetermined: the budget of requests or time is spent, or the target has
-                stopped answering altogether and is not asked again for a while.
+            NotAsked: the target or the operation has stopped answering and is not
+                asked again for a while.
+            Undetermined: the budget of requests or time is spent.
             ValueError: the probe's origin is not one of the deployment's.
         """
         origin = probe.origin or self.settings.origins[0]
         if origin not in self.settings.origins:
             raise ValueError(f"{origin} is not an origin of the deployment")
-        number = self._admit(probe.identity, undoing)
+        number = self._admit(probe, undoing)
         at, started = now(), time.perf_counter()
         answer = self._exchange(probe, origin)
         seconds = round(time.perf_counter() - started, 6)
@@ -217,7 +213,7 @@ class Client:
         exchange = self._exchange_record(
             probe, origin, answer, f"{self._worker}-{number}", at, seconds, check
         )
-        self._settle(answer)
+        self._settle(answer, _place(probe))
         self._record(exchange)
         return exchange
 
@@ -279,7 +275,7 @@ class Client:
 
     # -- budget, pacing, breaker -----------------------------------------------------
 
-    def _admit(self, identity: str, undoing: bool) -> int:
+    def _admit(self, probe: Probe, undoing: bool) -> int:
         """Count a probe, wait for its turn, and return its number."""
         account, settings = self._account, self.settings
         with account.lock:
@@ -298,45 +294,38 @@ class Client:
                     f"The budget of {settings.seconds:g} seconds is spent "
                     "(consent.budget in the profile).",
                 )
-            if clock < account.closed_until:
-                raise Undetermined(
-                    Reason.UNREACHABLE,
-                    f"The target has not answered the last {account.silent} probes "
-                    f"({account.last_failure}); it was not asked again.",
-                )
+            if why := account.breaker.refusal(_place(probe), clock):
+                raise NotAsked(Reason.UNREACHABLE, why)
             account.sent += 1
             number = account.sent
             start = clock
             if settings.per_second:
                 start = max(clock, account.next_start)
                 account.next_start = start + 1 / settings.per_second
-            wait = settings.ledger.reserve(identity, start) - clock
+            wait = settings.ledger.reserve(probe.identity, start) - clock
             tell = wait >= LONG_WAIT and clock >= account.told_until
             if tell:
                 account.told_until = clock + wait
         if tell:
             self.say(
                 f"waiting {wait:.0f} s: the run has used what it may of the rate limit "
-                f"promised to {identity}"
+                f"promised to {probe.identity}"
             )
         if wait > 0:
             time.sleep(wait)
         return number
 
-    def _settle(self, answer: _Answer | Failure) -> None:
-        """Enter the outcome in the account; open or close the breaker."""
+    def _settle(self, answer: _Answer | Failure, place: str) -> None:
+        """Enter the outcome in the account."""
         account = self._account
         with account.lock:
             if isinstance(answer, _Answer):
                 account.received += 1
                 account.received_bytes += len(answer.body)
                 account.by_status[answer.status] += 1
-                account.silent, account.closed_until = 0, 0.0
+                account.breaker.answered(place)
             elif answer.kind in _SILENT:
-                account.silent += 1
-                account.last_failure = answer.detail
-                if account.silent >= BREAKER_THRESHOLD:
-                    account.closed_until = time.monotonic() + BREAKER_PAUSE
+                account.breaker.silent(place, answer.detail, time.monotonic())
 
     # -- the exchange itself ---------------------------------------------------------
 
@@ -568,6 +557,11 @@ _DECODERS: dict[str, Callable[[], zlib._Decompress]] = {
     "x-gzip": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16),
     "deflate": lambda: zlib.decompressobj(),
 }
+
+
+def _place(probe: Probe) -> str:
+    """Name what a probe asks: one instance may hang and another not."""
+    return f"{probe.origin} {probe.operation}" if probe.origin else probe.operation
 
 
 def _bytes(text: str) -> bytes:

@@ -16,7 +16,7 @@ from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
 from tollproof.client import Client, Probe
-from tollproof.errors import Undetermined
+from tollproof.errors import NotAsked, Undetermined
 from tollproof.identity import Identity
 from tollproof.identity.clock import TargetClock
 from tollproof.identity.fetching import Fetcher
@@ -27,6 +27,7 @@ from tollproof.operations import Example, Operation, encode_query, expand
 from tollproof.profile.model import Profile
 from tollproof.profile.target import DeclaredOperation
 from tollproof.redaction import Redactor
+from tollproof.silence import says_nothing, why_silent
 
 T = TypeVar("T")
 
@@ -197,7 +198,29 @@ class Deployment:
                 f"{identity.name}, whom it must let in.",
                 exchange.id,
             )
+        self._tells(operation, exchange, check)
         return exchange
+
+    def _tells(self, operation: Operation, exchange: Exchange, check: str) -> None:
+        """Go on only if what a caller is answered, who must be let in, is an answer.
+
+        Raises:
+            Undetermined: it is a redirect or has no end, and strangers get the same.
+        """
+        what = says_nothing(exchange)
+        if not what:
+            return
+        other = self.stranger(operation, check)
+        if other.status == exchange.status and says_nothing(other):
+            raise Undetermined(
+                Reason.PRECONDITION,
+                f"{operation.label} answers everybody with {what} "
+                f"({exchange.status}), so nobody can tell who is let in; give the "
+                "profile an example request that is answered "
+                "(target.path_parameters, target.operations), or target.exclude it.",
+                exchange.id,
+                other.id,
+            )
 
     def stranger(self, operation: Operation, check: str) -> Exchange:
         """Return the answer to a caller without any credential; asked once."""
@@ -234,13 +257,23 @@ class Deployment:
                 f"{identity.name} works.",
             )
         refusals: list[Exchange] = []
+        silence: Undetermined | None = None
         for operation in sorted(operations, key=_simplicity)[:3]:
-            exchange = self._ask(operation, identity, check)
+            try:
+                exchange = self._ask(operation, identity, check)
+            except NotAsked:
+                raise
+            except Undetermined as undetermined:
+                # An operation that hangs says nothing of the others.
+                silence = silence or undetermined
+                continue
             if exchange.status == 401 and not refusals and renewed(identity):
                 exchange = self._ask(operation, identity, check)
-            if exchange.status < 300:
+            if exchange.status < 300 and not says_nothing(exchange):
                 return exchange
             refusals.append(exchange)
+        if silence is not None and not refusals:
+            raise silence
         why = why_refused(identity, self.profile, self.clock.now())
         seen = ", ".join(f"{item.operation}: {item.status}" for item in refusals)
         raise Undetermined(
@@ -263,10 +296,8 @@ def answered(exchange: Exchange, profile: Profile) -> Exchange:
             caller was throttled.
     """
     if exchange.response is None:
-        detail = exchange.failure.detail if exchange.failure else "no answer"
-        raise Undetermined(
-            Reason.UNREACHABLE, f"The target did not answer: {detail}.", exchange.id
-        )
+        why = why_silent(exchange.failure, profile.target)
+        raise Undetermined(Reason.UNREACHABLE, why, exchange.id)
     limit = profile.promises.rate_limit
     if exchange.status == 429 or (limit and exchange.status == limit.status):
         raise Undetermined(
@@ -334,7 +365,8 @@ class Once:
     """Values computed once, by whichever thread asks first.
 
     That nothing could be determined is kept too: a control that failed is not asked
-    again by the next fifty checks.
+    again by the next fifty checks. That nobody was asked is not: the target may have
+    come back by the time the next one wants to know.
     """
 
     def __init__(self) -> None:
@@ -353,6 +385,8 @@ class Once:
             if not slot.filled:
                 try:
                     slot.value = compute()
+                except NotAsked:
+                    raise
                 except Undetermined as undetermined:
                     slot.error = undetermined
                 slot.filled = True

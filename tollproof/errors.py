@@ -8,6 +8,7 @@ Knows the tree below and nothing else::
     │   ├── CatalogueError    checks that collide or are badly declared
     │   └── RecordError       a results file or journal that cannot be read
     ├── Undetermined          a probe told nothing: becomes an inconclusive verdict
+    │   └── NotAsked          it was not even sent, since nothing answers just now
     ├── ResourceError         the installation lacks a folder of its own
     └── ArtefactRefused       a report was about to hold a credential
 """
@@ -93,6 +94,10 @@ class Undetermined(TollproofError):
         self.sentence = sentence
         self.exchanges = exchanges
         super().__init__(sentence)
+
+
+class NotAsked(Undetermined):
+    """A probe was not sent: the target has gone silent. Asked later, it may answer."""
 
 
 class ResourceError(TollproofError):
