@@ -158,6 +158,14 @@ def test_what_is_wrong_with_a_command_line_is_told(
         (("--suite", "autentication"), "there is no suite 'autentication'"),
         (("--check", "preflight.identiti"), "did you mean preflight.identity?"),
         ((*BASICS, "--check", "headers.nosuch"), "there is no check 'headers.nosuch'"),
+        (
+            ("--suite", "headers", *BASICS),
+            "the check 'preflight.*' is not in the suite 'headers'",
+        ),
+        (
+            ("--suite", "preflight", *BASICS),
+            "the check 'authentication.missing' is not in the suite 'preflight'",
+        ),
         (("--output", "profile.toml"), "profile.toml"),
         (("--output", "."), "'profile.toml', which is not of a run"),
     ],

@@ -141,6 +141,25 @@ def refuse_unknown(selection: Selection, specs: Sequence[CheckSpec]) -> None:
             near = difflib.get_close_matches(wanted, sorted(known), n=3)
             hint = f"; did you mean {', '.join(near)}?" if near else ""
             raise pytest.UsageError(f"there is no {kind} {wanted!r}{hint}")
+    if selection.suites:
+        _refuse_apart(selection, specs)
+
+
+def _refuse_apart(selection: Selection, specs: Sequence[CheckSpec]) -> None:
+    """Refuse a check that is in none of the suites which alone are to be run."""
+    inside = {
+        name
+        for spec in specs
+        if any(fnmatchcase(spec.suite, suite) for suite in selection.suites)
+        for name in (spec.id, *spec.aliases)
+    }
+    for wanted in selection.checks:
+        if not any(fnmatchcase(name, wanted) for name in inside):
+            raise pytest.UsageError(
+                f"the check {wanted!r} is not in the suite "
+                f"{' or '.join(map(repr, selection.suites))}, and only what is in "
+                "both would be run: leave one of them out"
+            )
 
 
 def _place(function: Callable[..., Any]) -> str:
