@@ -122,6 +122,19 @@ def test_what_has_no_end_is_not_waited_for_again_and_again(misbehaved: Run) -> N
     assert asked < 3 * len(WAYS)
 
 
+def test_a_caller_is_known_though_the_first_operation_hangs(tmp_path: Path) -> None:
+    """Nothing can be judged when no caller works, so one silence must not say that."""
+    hangs = '\n[[target.operations]]\nmethod = "GET"\npath = "/hostile/hangs"\n'
+    with servers.scripted(beside(Api(key=KEY))) as server:
+        path = tmp_path / "profile.toml"
+        profile = profile_at(path, server.origin, hangs, THINGS, ALPHA)
+        with deployment_of(profile) as deployment:
+            alpha = deployment.identities["alpha"]
+            exchange = deployment.preflight(alpha, "preflight.identity")
+
+    assert (exchange.operation, exchange.status) == ("GET /things", 200)
+
+
 # -- no session at all ---------------------------------------------------------------
 
 

@@ -104,6 +104,12 @@ def test_tickets_says_little_and_so_does_its_profile(tmp_path: Path) -> None:
     assert profile.promises.rate_limit is None
 
 
+def test_a_document_without_servers_lies_beside_its_api() -> None:
+    """OpenAPI 3.1, 4.8.1: the default is "/", relative to the document."""
+    text = draft_profile(TICKETS, source="http://127.0.0.1:8600/v1/openapi.json")
+    assert 'base_url = "http://127.0.0.1:8600"' in text
+
+
 def test_the_reference_deployment_s_document(tmp_path: Path) -> None:
     document = json.loads(REFERENCE.read_text(encoding="utf-8"))
     profile, _ = drafted(tmp_path, document, base_url="http://127.0.0.1:8600")

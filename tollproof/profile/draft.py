@@ -67,7 +67,8 @@ def _opening(reader: Reader, url: str) -> list[str]:
 
 
 def _server(reader: Reader, source: str) -> str:
-    for server in reader.servers():
+    # A document without servers means "/", beside itself (OpenAPI 3.1, 4.8.1).
+    for server in reader.servers() or ["/"]:
         absolute = urljoin(source, server) if is_valid(Url, source) else server
         if is_valid(Url, absolute) and copied(("target", "base_url"), absolute):
             return absolute
