@@ -85,11 +85,15 @@ def _cut_short(found: Sustenance) -> Verdict:
 
 
 def _is_behind(target: Target) -> bool:
-    """Whether the deployment did not keep up, which `load.throughput` judges."""
+    """Whether the deployment did not keep up, which `load.throughput` judges.
+
+    What was cut short shows nothing of that: its throughput is not the deployment's.
+    """
     promised = target.profile.promises.load
     least = promised.per_second if promised else None
     bounds = [Threshold(figure="per_second", least=least)] if least else []
-    return bool(bounds and breaches(measurement(target).summary, bounds))
+    found = measurement(target)
+    return not found.trouble and bool(bounds and breaches(found.summary, bounds))
 
 
 def _behind(what: str) -> Verdict:
