@@ -425,6 +425,8 @@ class _Run:
         if mishap == "restarts" and not self.restarted:
             self.restarted = True
             self.limiters.clear()
+            self.pool.clear()
+            self.trace.breaks.append(self.start + round(at * 1e9))
         if mishap in _STATUSES:
             status = _STATUSES[mishap]
         elif deployment.errors and rng.random() < deployment.errors:

@@ -15,6 +15,7 @@ from tollproof.ratelimit.guards import refuses_all
 from tollproof.ratelimit.infer import infer
 from tollproof.ratelimit.measure import Measurement, analyse, withhold
 from tollproof.ratelimit.observation import Trace
+from tollproof.ratelimit.promise import RateLimitPromise
 from tollproof.ratelimit.view import view
 
 SETTING = Setting(60, 60.0, 4)
@@ -23,12 +24,16 @@ SOUND = ("fixed-clock", "fixed-first", "log", "counter", "bucket")
 
 
 def after(mishap: str, name: str, since: float) -> Measurement:
+    return analyse(*observed(mishap, name, since))
+
+
+def observed(mishap: str, name: str, since: float) -> tuple[Trace, RateLimitPromise]:
     cell = BY_NAME[name]
     promise, schedule = schedule_of(cell, SETTING)
     deployment = Deployment(
         make=cell.make, n=SETTING.limit, w=SETTING.window, mishap=mishap, since=since
     )
-    return analyse(run(schedule, promise, deployment, LAN, 1), promise)
+    return run(schedule, promise, deployment, LAN, 1), promise
 
 
 def failed(measurement: Measurement) -> set[Aspect]:
@@ -56,6 +61,39 @@ def test_a_mishap_is_named_and_nothing_else(
     assert over.outcome is Outcome.INCONCLUSIVE
     assert over.sentence.startswith(measurement.guards[0].why)
     assert "What was still seen:" in over.sentence
+
+
+@pytest.mark.parametrize("since", [0.5, 3.0, 20.0, 40.0, 61.0])
+@pytest.mark.parametrize("name", SOUND)
+def test_counters_lost_with_their_process_are_no_fault(name: str, since: float) -> None:
+    measurement = after("restarts", name, since)
+    assert failed(measurement) == set()
+    assert [one.name for one in measurement.guards] in ([], ["started anew"])
+
+
+def test_what_a_restart_feigns_is_named_and_withheld() -> None:
+    measurement = after("restarts", "fixed-clock", 20.0)
+    over = measurement[Aspect.OVER_ADMISSION]
+    assert over.outcome is Outcome.INCONCLUSIVE
+    assert over.sentence.startswith("the target ended the connections in use 20.")
+    assert "What was still seen: " in over.sentence
+    # Without the break it is what a limiter that admits too many does.
+    trace, promise = observed("restarts", "fixed-clock", 20.0)
+    trace.breaks = []
+    assert Aspect.OVER_ADMISSION in failed(analyse(trace, promise))
+
+
+def test_a_restart_hides_no_fault_that_either_part_shows() -> None:
+    measurement = after("restarts", "no limit", 20.0)
+    assert Aspect.OVER_ADMISSION in failed(measurement)
+    assert measurement.guards == ()
+
+
+def test_who_breaks_connections_again_and_again_has_no_excuse() -> None:
+    trace, promise = observed("restarts", "fixed-clock", 20.0)
+    begin = min(trace.sent)
+    trace.breaks = [begin + at * 10_000_000_000 for at in range(1, 6)]
+    assert Aspect.OVER_ADMISSION in failed(analyse(trace, promise))
 
 
 @pytest.mark.parametrize("name", SOUND)

@@ -36,6 +36,7 @@ def filled(rows: list[tuple[int, int, int, list[bytes | None], str]]) -> Trace:
     trace = Trace(host="here")
     trace.anchors.append((5, 1000.5))
     trace.gaps.append((1, 2))
+    trace.breaks.append(3)
     trace.notes.append(("a", "b"))
     for number, (sent, received, status, values, key) in enumerate(rows):
         trace.append(
@@ -65,10 +66,11 @@ def test_a_file_gives_back_what_was_written(
         write_trace(trace, path)
         again = read_trace(path)
     assert list(again) == list(trace)
-    assert (again.host, again.anchors, again.gaps, again.notes) == (
+    assert (again.host, again.anchors, again.gaps, again.breaks, again.notes) == (
         trace.host,
         trace.anchors,
         trace.gaps,
+        trace.breaks,
         trace.notes,
     )
 

@@ -162,6 +162,7 @@ def _move(trace: Trace, low: int, high: int, host: str) -> None:
     trace.sent = array("q", [at + low for at in trace.sent])
     trace.received = array("q", [at + high for at in trace.received])
     trace.gaps = [(start + low, end + high) for start, end in trace.gaps]
+    trace.breaks = [at + low for at in trace.breaks]
     trace.anchors = [(mono + middle, unix) for mono, unix in trace.anchors]
     trace.notes.append(("moved-clock", f"{trace.host} by {low} to {high} ns"))
     trace.host = host

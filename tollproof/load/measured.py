@@ -36,6 +36,8 @@ SENDS_PER_TURN = 8
 STEP_AFTER_BURST = 0.001
 #: Requests that may be under way when it goes on after the planned ones.
 UNHEARD = 32
+#: No server ends an idle connection so soon, unless it ends itself.
+BRISK = SECOND
 #: Connections opened ahead for requests that each need one.
 AHEAD = 64
 
@@ -343,6 +345,7 @@ class Measured:
 
     def unopened(self, group: Pool[Request], how: str) -> None:
         """Give up what only this connection could have carried."""
+        self._recorder.broke(monotonic_ns())
         group.size -= 1
         if not group.size:
             self._give_up(group, f"no connection: {how}")
@@ -350,6 +353,10 @@ class Measured:
     def lost(self, connection: Connection) -> None:
         """Do without a connection that the target ended."""
         pool: Pool[Request] = connection.group
+        now = monotonic_ns()
+        since: int | None = connection.load  # none before it was ever ready
+        if since is not None and now - since < BRISK:
+            self._recorder.broke(now)
         pool.size -= 1
         if not pool.size:
             pool.grow(min(1, len(pool.waiting)))
@@ -391,6 +398,7 @@ class Measured:
             self._record(connection, stream.head_at, answer.status, answer.values)
         else:
             self._record(connection, at, 0, _NO_VALUES)
+            self._recorder.broke(at)
         self._after(connection)
         self._settle(request.running)
 

@@ -21,6 +21,9 @@ SECOND = 1_000_000_000
 
 #: Observations in one file, header values of their own included.
 ROWS_PER_FILE = 200_000
+#: Connections break by the hundred at once; no more are kept than one in so many ns.
+BREAKS_APART = 10_000_000
+MOST_BREAKS = 1_000
 FRESH_KEPT = 100_000
 
 
@@ -71,6 +74,7 @@ class Recorder:
         self._share = share
         self._rows_left = 0
         self._next_anchor = 0
+        self._breaks, self._last_break = 0, 0
         self.observed = 0
         self.parts = 0
         self.fresh: list[tuple[int, int]] = []
@@ -131,6 +135,12 @@ class Recorder:
     def gap(self, start: int, end: int) -> None:
         """Keep a time in which the process attended to nothing."""
         self._writer.gap(start, end)
+
+    def broke(self, at: int) -> None:
+        """Keep the moment at which the target refused or ended a connection."""
+        if self._breaks < MOST_BREAKS and at - self._last_break >= BREAKS_APART:
+            self._breaks, self._last_break = self._breaks + 1, at
+            self._writer.broke(at)
 
     def note(self, name: str, value: str) -> None:
         """Keep a pair of texts."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tollproof.model import to_json
+from tollproof.model import Outcome, to_json
 from tollproof.ratelimit import admitting, reopening, sharing, truthfulness, waiting
 from tollproof.ratelimit.clock import Offset, clock_offset
 from tollproof.ratelimit.finding import Aspect, Finding
@@ -18,6 +18,7 @@ from tollproof.ratelimit.guards import Guard, apply, guards
 from tollproof.ratelimit.infer import Inference, infer
 from tollproof.ratelimit.observation import Trace
 from tollproof.ratelimit.promise import RateLimitPromise
+from tollproof.ratelimit.restart import outages, parts, started_anew
 from tollproof.ratelimit.series import Chart, charts
 from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, view
 
@@ -67,6 +68,19 @@ def analyse(
     Args:
         untested: sentences of the schedule about what it could not show.
     """
+    measured = _judged(trace, promise, untested)
+    if not any(one.outcome is Outcome.FAILED for one in measured.findings):
+        return measured
+    found = outages(trace, promise.tightest.window)
+    if not found:
+        return measured
+    pieces = [_judged(part, promise, ()).findings for part in parts(trace, found)]
+    return withhold(measured, started_anew(trace, found, measured.findings, pieces))
+
+
+def _judged(
+    trace: Trace, promise: RateLimitPromise, untested: Sequence[str]
+) -> Measurement:
     seen = view(trace, promise)
     inference = infer(tuple(seen), promise.tightest)
     offset = clock_offset(seen)

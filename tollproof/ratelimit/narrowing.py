@@ -6,7 +6,7 @@ Knows columns. Must not know why something is left out.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from tollproof.ratelimit.observation import ROLES, Trace
 
@@ -20,6 +20,11 @@ def plain_only(trace: Trace) -> Trace:
     """Return a trace without the requests of another form."""
     plain = {number for number, text in enumerate(trace.labels) if text == "plain"}
     rows = [row for row, variant in enumerate(trace.variant) if variant in plain]
+    return only(trace, rows)
+
+
+def only(trace: Trace, rows: Sequence[int]) -> Trace:
+    """Return a trace of some rows."""
     other = _alike(trace)
     for name in _COLUMNS:
         column: array[int] = getattr(trace, name)
@@ -45,4 +50,5 @@ def _alike(trace: Trace) -> Trace:
     other = Trace(host=trace.host)
     other.labels, other.sets = trace.labels, trace.sets
     other.anchors, other.gaps, other.notes = trace.anchors, trace.gaps, trace.notes
+    other.breaks = trace.breaks
     return other

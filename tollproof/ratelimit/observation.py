@@ -44,7 +44,7 @@ SETS_LIMIT = 1 << 20
 
 _ROW = struct.Struct("<qqqIIIHHHHHH")
 _CHUNK = struct.Struct("<BII")
-_LABEL, _SET, _ROWS, _ANCHOR, _NOTE, _GAP = range(1, 7)
+_LABEL, _SET, _ROWS, _ANCHOR, _NOTE, _GAP, _BREAK = range(1, 8)
 _ROWS_PER_CHUNK = 512
 
 Headers = tuple[str | None, ...]
@@ -96,6 +96,8 @@ class Trace:
         sets: distinct header values that `headers` indexes; the first is empty.
         anchors: (monotonic ns, Unix seconds) pairs, taken together now and then.
         gaps: (start, end) monotonic ns in which the harness did not attend.
+        breaks: monotonic ns at which the target refused a connection, or ended one
+            that was in use.
         notes: whatever the recorder had to say, as (name, value) pairs.
     """
 
@@ -103,6 +105,7 @@ class Trace:
         "_label_ids",
         "_set_ids",
         "anchors",
+        "breaks",
         "connection",
         "gaps",
         "headers",
@@ -128,6 +131,7 @@ class Trace:
         self.sets: list[Headers] = [(None,) * len(ROLES)]
         self.anchors: list[tuple[int, float]] = []
         self.gaps: list[tuple[int, int]] = []
+        self.breaks: list[int] = []
         self.notes: list[tuple[str, str]] = []
         self._label_ids: dict[str, int] = {}
         self._set_ids: dict[tuple[bytes | None, ...], int] = {_NONE: 0}
@@ -270,6 +274,7 @@ class Trace:
             mine_column.extend(array("H", [label[number] for number in theirs]))
         self.status.extend(other.status)
         self.gaps.extend((start + shift, end + shift) for start, end in other.gaps)
+        self.breaks.extend(at + shift for at in other.breaks)
         self.anchors.extend((mono + shift, unix) for mono, unix in other.anchors)
         self.notes.extend(other.notes)
 
@@ -349,6 +354,10 @@ class TraceWriter:
         """Note that the harness attended to nothing between two monotonic instants."""
         self._write(_GAP, struct.pack("<qq", start, end))
 
+    def broke(self, at: int) -> None:
+        """Note that the target refused or ended a connection at a monotonic instant."""
+        self._write(_BREAK, struct.pack("<q", at))
+
     def note(self, name: str, value: str) -> None:
         """Keep a pair of texts with the observations."""
         self._write(_NOTE, json.dumps([name, value]).encode())
@@ -392,6 +401,8 @@ def write_trace(trace: Trace, path: Path) -> None:
             writer.anchor(mono, unix)
         for start, end in trace.gaps:
             writer.gap(start, end)
+        for at in trace.breaks:
+            writer.broke(at)
         for name, value in trace.notes:
             writer.note(name, value)
         for row in zip(
@@ -430,7 +441,8 @@ def read_pieces(path: Path) -> Iterator[Trace]:
     """Read a file piece by piece, a few hundred observations at a time.
 
     The same trace is yielded again and again with its columns emptied in between:
-    labels, header sets, anchors and gaps accumulate. For files longer than memory.
+    labels, header sets, anchors, gaps and breaks accumulate. For files longer than
+    memory.
     """
     with path.open("rb") as file:
         for trace in _parts(file):
@@ -458,6 +470,8 @@ def _parts(file: BinaryIO) -> Iterator[Trace]:
         elif kind == _GAP:
             start, end = struct.unpack("<qq", payload)
             trace.gaps.append((start, end))
+        elif kind == _BREAK:
+            trace.breaks.extend(struct.unpack("<q", payload))
         elif kind == _NOTE:
             name, value = json.loads(payload)
             if name == "host":

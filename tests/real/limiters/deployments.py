@@ -71,9 +71,21 @@ class Limiter:
 @contextmanager
 def flask(folder: Path, *, strategy: str, redis: bool, workers: int) -> Iterator[str]:
     """Flask-Limiter under gunicorn."""
-    pytest.importorskip("gunicorn")
     with ExitStack() as stack:
         storage = stack.enter_context(_redis(folder)) if redis else "memory://"
+        base_url, _ = stack.enter_context(
+            gunicorn(strategy=strategy, storage=storage, workers=workers)
+        )
+        yield base_url
+
+
+@contextmanager
+def gunicorn(
+    *, strategy: str, storage: str, workers: int
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Flask-Limiter's base URL, and the process whose workers it runs in."""
+    pytest.importorskip("gunicorn")
+    with ExitStack() as stack:
         listener = stack.enter_context(
             socket.create_server(("127.0.0.1", 0), backlog=256)
         )
@@ -86,10 +98,10 @@ def flask(folder: Path, *, strategy: str, redis: bool, workers: int) -> Iterator
             "STRATEGY": strategy,
             "STORAGE": storage,
         }
-        stack.enter_context(
+        process = stack.enter_context(
             _running(command, environ, pass_fds=(listener.fileno(),)),
         )
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", process
 
 
 @contextmanager
