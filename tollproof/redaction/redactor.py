@@ -101,12 +101,16 @@ class Redactor:
             self._short += (form,)
             return
         if not form.whole:
-            for place in range(form.first, size - RUN + 1):
-                run = text[place : place + RUN]
-                if run not in self._runs and len(set(run)) > 2:
-                    self._runs[run] = form, place
-            for place in range(form.first, size - _GRAM + 1):
-                self._grams.setdefault(text[place : place + _GRAM], ())
+            # A dictionary at a time: a JWT has some thousand runs in all its forms.
+            # What is there already stays, and of equal ones the first is kept.
+            places = range(size - RUN, form.first - 1, -1)
+            runs = {text[place : place + RUN]: (form, place) for place in places}
+            for known in [run for run in runs if run in self._runs]:
+                del runs[known]
+            self._runs.update(runs)
+            places = range(form.first, size - _GRAM + 1)
+            grams = {text[place : place + _GRAM] for place in places}
+            self._grams.update(dict.fromkeys(grams.difference(self._grams), ()))
         for place in range(size - RUN, size - _GRAM + 1):
             gram = text[place : place + _GRAM]
             ends = self._grams.get(gram, ())
@@ -228,8 +232,9 @@ class Redactor:
         for place in self._promising(text):
             yield from self._wholes_at(text, place)
             for start in range(max(place - _STRIDE + 1, 0), place + 1):
-                found = self._runs.get(text[start : start + RUN])
-                if found is None:
+                run = text[start : start + RUN]
+                found = self._runs.get(run)
+                if found is None or len(set(run)) <= 2:
                     continue
                 form, offset = found
                 aligned = form, start - offset
