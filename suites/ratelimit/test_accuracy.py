@@ -90,6 +90,21 @@ def test_workers(target: Target) -> Verdict:
 
 
 @check(
+    id="ratelimit.stays-closed",
+    title="The limit holds on however often more is asked for",
+    severity=Severity.HIGH,
+    references=(*LIMITED, CWE(636), RFC(6585, "4")),
+    remediation="Refuse when the counter cannot be asked, and after any refusals.",
+    needs=NEEDS,
+    impact=Impact.LOAD,
+    tier=Tier.AUDIT,
+)
+def test_stays_closed(target: Target) -> Verdict:
+    """Who attacks does not stop at the first refusal."""
+    return verdict_on(target, Aspect.STAYS_CLOSED)
+
+
+@check(
     id="ratelimit.edge",
     title="The edge of a window admits no more than was promised",
     severity=Severity.MEDIUM,

@@ -70,7 +70,10 @@ MAKES: dict[str, tuple[str, Make]] = {
 
 #: What follows when more is admitted than the limit explains.
 TOO_MANY = frozenset(
-    (A.OVER_ADMISSION, A.RACES, A.WORKERS, A.WINDOW, A.ALGORITHM, A.EDGE, A.REMAINING)
+    (
+        *(A.OVER_ADMISSION, A.RACES, A.WORKERS, A.WINDOW, A.ALGORITHM, A.EDGE),
+        *(A.STAYS_CLOSED, A.REMAINING),
+    )
 )
 #: What follows when less is.
 TOO_FEW = frozenset(
@@ -307,7 +310,7 @@ def _faulty() -> list[Cell]:
         Cell(
             name="fails open",
             make=lambda n, w, rng: FailsOpen(FixedFirst(n, w), 40),
-            must_fail=over,
+            must_fail=frozenset((A.STAYS_CLOSED,)),
             may_fail=TOO_MANY | headers,
         ),
         Cell(

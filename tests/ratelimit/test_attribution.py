@@ -37,7 +37,7 @@ def failed(measurement: Measurement) -> set[Aspect]:
         ("2 workers count apart, fixed-clock", Aspect.WORKERS),
         ("3 workers count apart, fixed-first", Aspect.WORKERS),
         ("no limit", Aspect.OVER_ADMISSION),
-        ("fails open", Aspect.OVER_ADMISSION),
+        ("fails open", Aspect.STAYS_CLOSED),
         ("window too short", Aspect.WINDOW),
         ("refusals count though promised not to", Aspect.COUNTING),
         ("keys share an allowance", Aspect.ISOLATION),

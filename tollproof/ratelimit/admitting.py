@@ -49,8 +49,14 @@ RESOLUTION = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Excess:
-    """A lane that no kind of limiter left open by the promise explains."""
+class Excess:
+    """A lane that no kind of limiter left open by the promise explains.
+
+    Attributes:
+        by: how many too many.
+        count, start: of the fullest window, which begins at that second.
+        proved: when the proof was complete, in seconds.
+    """
 
     lane: Lane
     by: int
@@ -62,12 +68,12 @@ class _Excess:
 def over_admission(view: View, promise: RateLimitPromise) -> Finding:
     """Judge whether more was admitted than the promise allows, policy by policy."""
     aspect = Aspect.OVER_ADMISSION
-    worst: tuple[Policy, _Excess] | None = None
+    worst: tuple[Policy, Excess] | None = None
     unseen: list[Policy] = []
     for policy in promise.all_policies:
         saturated = False
         for lane in view:
-            found = _excess(lane, promise, policy)
+            found = excess(lane, promise, policy)
             if found and (worst is None or found.by > worst[1].by):
                 worst = policy, found
             saturated = saturated or _saturated(lane, policy)
@@ -79,19 +85,19 @@ def over_admission(view: View, promise: RateLimitPromise) -> Finding:
         if lane.admitted[0]
     }
     if worst:
-        policy, excess = worst
-        lane = excess.lane
+        policy, broken = worst
+        lane = broken.lane
         return failed(
             aspect,
-            f"{excess.count} requests of {lane.key} were certainly admitted within "
+            f"{broken.count} requests of {lane.key} were certainly admitted within "
             f"{policy.window:g} s, which nothing that the promise allows explains",
             expected=_allowed(promise, policy),
-            actual=f"{excess.count} within {policy.window:g} s",
-            admitted=excess.count,
-            beyond=excess.by,
+            actual=f"{broken.count} within {policy.window:g} s",
+            admitted=broken.count,
+            beyond=broken.by,
             key=lane.key,
-            at=excess.start,
-            proved_after=excess.proved,
+            at=broken.start,
+            proved_after=broken.proved,
             peaks=peaks,
         )
     if unseen:
@@ -151,7 +157,7 @@ def _saturated(lane: Lane, policy: Policy) -> bool:
     )
 
 
-def _excess(lane: Lane, promise: RateLimitPromise, policy: Policy) -> _Excess | None:
+def excess(lane: Lane, promise: RateLimitPromise, policy: Policy) -> Excess | None:
     """Return how a lane breaks a policy for sure; None when something explains it."""
     sent, received = lane.admitted
     if not sent:
@@ -197,7 +203,7 @@ def _excess(lane: Lane, promise: RateLimitPromise, policy: Policy) -> _Excess | 
                 by = max(1, min(by, clock.excess or by))
             elif breach:
                 by = min(by, breach.excess)
-    return _Excess(
+    return Excess(
         lane=lane,
         by=max(1, by),
         count=peak.count,

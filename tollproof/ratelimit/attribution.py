@@ -39,7 +39,7 @@ _TOO_FEW = frozenset(
 _TOO_MANY = frozenset(
     (
         *(A.OVER_ADMISSION, A.RACES, A.WORKERS, A.EDGE, A.ALGORITHM, A.WINDOW),
-        *(A.REMAINING, A.IETF),
+        *(A.STAYS_CLOSED, A.REMAINING, A.IETF),
     )
 )
 #: What cannot be told of a limiter that is like none of the models.
@@ -65,6 +65,8 @@ class Cause(StrEnum):
     """Only requests that meet are counted wrongly."""
     COUNTERS = "counters"
     """Several counters, each right by itself."""
+    GAVE_WAY = "gave way"
+    """One that was right until it had refused often."""
 
 
 @dataclass(slots=True)
@@ -170,16 +172,19 @@ def _too_many(
         _TRICKLING & set(measured.inference.candidates)
     )
     cause = cause_of(seen, promise.tightest, trickling=trickling)
+    if cause is not Cause.COUNTERS and ledger.failed(A.STAYS_CLOSED):
+        cause = Cause.GAVE_WAY
     owner, why = {
         Cause.COUNTERS: (A.WORKERS, "several counters are in use"),
         Cause.RACE: (A.RACES, "requests that meet are not counted one by one"),
         Cause.LIMIT: (A.OVER_ADMISSION, "more is admitted in any case"),
+        Cause.GAVE_WAY: (A.STAYS_CLOSED, "the limiter gives way once it refused often"),
     }[cause]
     told = _TOO_MANY | {A.EVASION}
     if cause is Cause.COUNTERS:
         # Each has a window of its own, so nothing told is true of the other.
         told |= {A.RESET, A.RETRY_AFTER, A.RECOVERY, A.COUNTING}
-    elif cause is Cause.LIMIT:
+    elif cause in (Cause.LIMIT, Cause.GAVE_WAY):
         # Who is let in before its time was told no truth about when that would be.
         told |= {A.RESET, A.RETRY_AFTER}
     ledger.owns(owner, told, why)

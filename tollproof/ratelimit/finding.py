@@ -25,6 +25,7 @@ class Aspect(StrEnum):
     RECOVERY = "recovery"
     RACES = "races"
     WORKERS = "workers"
+    STAYS_CLOSED = "stays_closed"
     ISOLATION = "isolation"
     SHARING = "sharing"
     EVASION = "evasion"

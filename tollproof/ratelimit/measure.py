@@ -11,7 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tollproof.model import Outcome, to_json
-from tollproof.ratelimit import admitting, reopening, sharing, truthfulness, waiting
+from tollproof.ratelimit import (
+    admitting,
+    closing,
+    reopening,
+    sharing,
+    truthfulness,
+    waiting,
+)
 from tollproof.ratelimit.clock import Offset, clock_offset
 from tollproof.ratelimit.finding import Aspect, Finding
 from tollproof.ratelimit.guards import Guard, apply, guards
@@ -96,6 +103,7 @@ def _judged(
         reopening.recovery(seen, promise, inference),
         admitting.races(seen, over),
         sharing.workers(seen, promise, over),
+        closing.stays_closed(seen, promise, over),
         sharing.isolation(seen, promise),
         sharing.sharing(seen, promise),
         sharing.evasion(seen, promise, inference, over),
