@@ -110,6 +110,8 @@ def test_an_installed_gate_judges_from_any_folder(
     gate = _run(installed / "tollproof", *command, cwd=tmp_path)
     assert gate.returncode == 0, gate.stdout + gate.stderr
     assert (tmp_path / "tollproof-report" / "index.html").stat().st_size > 10_000
+    # Nothing else is left behind, a folder of Hypothesis least of all.
+    assert [path.name for path in tmp_path.iterdir()] == ["tollproof-report"]
 
 
 def test_the_installed_catalogue_names_every_suite(

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 import click
+from platformdirs import user_cache_path
 
 from tollproof.version import __version__
 
@@ -79,6 +80,9 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the code that EPILOG explains."""
+    # Hypothesis would make a folder for its tables wherever this is run.
+    tables = user_cache_path("tollproof", appauthor=False) / "hypothesis"
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(tables))
     sys.exit(run(arguments))
 
 
