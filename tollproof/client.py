@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -222,13 +223,20 @@ class Client:
     ) -> tuple[Exchange, ...]:
         """Send probes at the consented concurrency; results in the probes' order.
 
+        Each goes out as soon as it is made: the next is made while it is under way.
+
         Raises:
             Undetermined: as :meth:`send`, for the first probe that could not be sent.
         """
-        ready = tuple(probes)
-        if len(ready) <= 1:
-            return tuple(self.send(probe, check=check) for probe in ready)
-        return tuple(self._pool.map(lambda probe: self.send(probe, check=check), ready))
+        rest = iter(probes)
+        few = tuple(islice(rest, 2))
+        if len(few) <= 1:
+            return tuple(self.send(probe, check=check) for probe in few)
+        return tuple(
+            self._pool.map(
+                lambda probe: self.send(probe, check=check), chain(few, rest)
+            )
+        )
 
     @property
     def worker(self) -> str:

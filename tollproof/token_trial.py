@@ -11,13 +11,14 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from threading import Thread
 from urllib.parse import urlsplit
 
 from tollproof.client import Probe
 from tollproof.declare import not_applicable, passed
 from tollproof.errors import Undetermined
 from tollproof.identity import Identity
-from tollproof.identity.attack import Attack, Material, Needs, Unsuited
+from tollproof.identity.attack import Attack, Material, Needs, Unsuited, own_key
 from tollproof.identity.attacks import ATTACKS, EMULATOR, of_group
 from tollproof.identity.firebase import Minting
 from tollproof.identity.forge import parse, public_jwk
@@ -85,12 +86,12 @@ class Trial:
             purpose=purpose,
         )
 
-    def probes(self, attacks: Iterable[Attack]) -> tuple[Probe, ...]:
-        """Return a probe for each attack that this token lends itself to."""
+    def probes(self, attacks: Iterable[Attack]) -> Iterator[Probe]:
+        """Forge a probe for each attack that this token lends itself to."""
         promised = self.target.profile.promises.tokens
         own = {str(self.material.parts.header.get("alg"))}
         allowed = own | set(promised.algorithms if promised else ())
-        return tuple(
+        return (
             self.probe(token, attack.name)
             for attack in attacks
             if not (attack.firebase and not self.is_firebase)
@@ -246,13 +247,16 @@ def _gather(target: Target, identity: Identity) -> Material:
     published = _published(target, str(header.get("kid", "")))
     if published is None and key is not None:
         published = PublishedKey(key=key.public, key_id=key.key_id)
-    return Material(
+    material = Material(
         genuine=genuine,
         now=target.deployment.clock.now(),
         trusted=key,
         published=published,
         max_age=promised.max_age if promised else None,
     )
+    # An RSA key takes a tenth of a second, which others need not wait for.
+    Thread(target=own_key, args=(material.own_algorithm,), daemon=True).start()
+    return material
 
 
 def _published(target: Target, key_id: str) -> PublishedKey | None:
@@ -404,10 +408,10 @@ def require_signatures(target: Target, group: str) -> None:
 def _refused(target: Target, operation: Operation, group: str, how: str) -> Verdict:
     trial = trial_on(target, operation)
     require_verification(baseline(target), group)
-    probes = trial.probes(chosen(target, operation, group))
-    if not probes:
+    exchanges = target.answers(trial.probes(chosen(target, operation, group)))
+    if not exchanges:
         raise NoToken(f"No token of this profile can be forged so: {how}.")
-    return judge(target, trial.control, target.answers(probes), how)
+    return judge(target, trial.control, exchanges, how)
 
 
 def chosen(target: Target, operation: Operation, group: str) -> Sequence[Attack]:

@@ -352,6 +352,19 @@ def test_parts_that_an_attack_leaves_alone_stay_byte_for_byte() -> None:
     assert forged.split(".")[2] == parse(genuine).segments[2]
 
 
+@pytest.mark.parametrize("algorithm", ["ES256K", "RS999", "HS256", "none", ""])
+def test_a_token_of_another_algorithm_is_forged_with_an_rsa_key(algorithm: str) -> None:
+    claims = compact_json({"sub": "user-1"})
+    header = encode(compact_json({"alg": algorithm}))
+    source = Material(genuine=f"{header}.{encode(claims)}.{encode(b'x' * 64)}", now=0)
+    assert source.own.algorithm == "RS256"
+    made = 0
+    for attack in ATTACKS:
+        with suppress(Unsuited):
+            made += attack.forge(source) != source.genuine
+    assert made > 20
+
+
 def test_own_keys_are_not_trusted_ones() -> None:
     source = material("ES256")
     assert source.own.algorithm == "ES256"

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from tollproof.identity.forge import (
+    ALGORITHMS,
     Claims,
     Parts,
     SigningKey,
@@ -71,8 +73,13 @@ class Material:
     @property
     def own(self) -> SigningKey:
         """A key of ours that nobody trusts, for the genuine token's algorithm."""
+        return own_key(self.own_algorithm)
+
+    @property
+    def own_algorithm(self) -> str:
+        """What a key of ours signs with: as the genuine token is, if that is known."""
         name = str(self.parts.header.get("alg", "RS256"))
-        return own_key(name if name[:2] in ("RS", "PS", "ES", "Ed") else "RS256")
+        return name if name in ALGORITHMS else "RS256"
 
     @property
     def claims(self) -> Claims:
@@ -80,9 +87,17 @@ class Material:
         return self.parts.claims
 
 
-@cache
 def own_key(algorithm: str) -> SigningKey:
     """Return a key of ours, made once for each algorithm; nobody trusts it."""
+    with _ONE_AT_A_TIME:
+        return _made(algorithm)
+
+
+_ONE_AT_A_TIME = Lock()
+
+
+@cache
+def _made(algorithm: str) -> SigningKey:
     return generate(algorithm, key_id="tollproof-own-key")
 
 

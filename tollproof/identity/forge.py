@@ -36,6 +36,12 @@ _CURVES: Mapping[str, ec.EllipticCurve] = {
     "ES384": ec.SECP384R1(),
     "ES512": ec.SECP521R1(),
 }
+#: What a key can be made for; HMAC has none that anybody may know.
+ALGORITHMS = (
+    *(f"{family}{size}" for family in ("RS", "PS") for size in _HASHES),
+    *_CURVES,
+    "EdDSA",
+)
 _CURVE_ALGORITHMS = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 
 
