@@ -55,12 +55,14 @@ def test_a_key_with_a_limit_of_its_own_shows_nothing_of_the_promise(
         keys(tmp_path, identity("alpha", own), promise())
 
 
-@pytest.mark.parametrize("per", ["address", "operation"])
-def test_one_key_is_enough_where_keys_are_not_told_apart(
-    tmp_path: Path, per: str
-) -> None:
+def test_one_key_is_enough_where_operations_are_counted(tmp_path: Path) -> None:
     parts = [identity(name) for name in ("alpha", "beta", "gone")]
-    assert len(keys(tmp_path, *parts, promise(f'per = "{per}"'))) == 1
+    assert len(keys(tmp_path, *parts, promise('per = "operation"'))) == 1
+
+
+def test_at_an_address_any_other_key_shares_the_allowance(tmp_path: Path) -> None:
+    parts = [identity(name) for name in ("alpha", "beta", "gone")]
+    assert keys(tmp_path, *parts, promise('per = "address"')) == ["beta", "gone"]
 
 
 def test_a_key_of_each_organisation_where_they_are_counted(tmp_path: Path) -> None:

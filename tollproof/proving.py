@@ -151,9 +151,9 @@ def _way(trial: Trial, suites: tuple[str, ...]) -> _Way:
     return _Way(suites=chosen, limit=LIMIT, window=WINDOW)
 
 
-def _algorithm(needs: Sequence[str]) -> str:
-    wanted = (need.partition("=")[2] for need in needs if need.startswith("algorithm="))
-    return next(wanted, USUAL)
+def _way_of(needs: Sequence[str], name: str, usual: str) -> str:
+    wanted = (need.partition("=") for need in needs)
+    return next((value for own, _, value in wanted if own == name), usual)
 
 
 def prove(
@@ -192,7 +192,8 @@ def _profile(trial: Trial, way: _Way, folder: Path) -> Iterator[Path]:
         tls="tls" in trial.needs,
         workers=2 if "workers" in trial.needs else 1,
         replicas=1 if "replicas" in trial.needs else 0,
-        algorithm=_algorithm(trial.needs),
+        algorithm=_way_of(trial.needs, "algorithm", USUAL),
+        per=_way_of(trial.needs, "per", "key"),
         limit=way.limit,
         window=way.window,
     ) as deployment:

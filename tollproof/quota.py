@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tollproof.client import Headers
 from tollproof.deployment import Deployment
 from tollproof.errors import Undetermined, UsageError
+from tollproof.forms import Form, forms, useful
 from tollproof.identity import Identity
 from tollproof.load.allowance import Budget
 from tollproof.load.engine import Limits
@@ -34,6 +34,10 @@ from tollproof.ratelimit.measure import Measurement, analyse, withhold
 from tollproof.ratelimit.observation import Trace
 from tollproof.ratelimit.planning import plan
 from tollproof.ratelimit.promise import (
+    BY_ADDRESS,
+    BY_OPERATION,
+    ERRONEOUS,
+    ERRONEOUS_AT_ALL,
     Algorithm,
     Counting,
     HeaderPromise,
@@ -51,18 +55,7 @@ from tollproof.target import Target
 KEYS = 4
 #: Windows after its last request in which a key is rested.
 RESTED = 1.05
-#: Fields that must not give a request an allowance of its own.
-_FIELDS: tuple[tuple[str, Headers], ...] = (
-    (
-        "forwarded",
-        (
-            ("X-Forwarded-For", "203.0.113.7"),
-            ("X-Real-IP", "203.0.113.8"),
-            ("Forwarded", "for=203.0.113.9"),
-        ),
-    ),
-    ("other-agent", (("User-Agent", "Mozilla/5.0"), ("Accept-Language", "xx"))),
-)
+_ERRONEOUS = (ERRONEOUS, ERRONEOUS_AT_ALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +65,14 @@ class Plan:
     Attributes:
         keys: the identities that spend their allowance, the first one's twin last.
         operation: what they all ask for.
+        forms: other forms of the request, that the schedule names.
     """
 
     promise: RateLimitPromise
     schedule: Schedule
     keys: tuple[Identity, ...]
     operation: Operation
+    forms: tuple[Form, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -137,12 +132,24 @@ def promise_of(profile: Profile) -> RateLimitPromise:
 
 def _policy(declared: DeclaredPolicy) -> Policy:
     return Policy(
-        limit=declared.limit, window=float(declared.window), burst=declared.burst
+        limit=declared.limit,
+        window=float(declared.window),
+        burst=declared.burst,
+        per=declared.per if "per" in declared.model_fields_set else "",
     )
 
 
-def plan_measurement(deployment: Deployment) -> Plan:
-    """Choose keys and an operation, and plan the traffic.
+#: (operation, forms of its request) -> those that are of use.
+Sift = Callable[[Operation, tuple[Form, ...]], tuple[Form, ...]]
+
+
+def plan_measurement(
+    deployment: Deployment, sift: Sift = lambda operation, found: found
+) -> Plan:
+    """Choose keys, an operation and the forms of a request, and plan the traffic.
+
+    Args:
+        sift: chooses the forms that are of use; without it all of them are planned.
 
     Raises:
         Undetermined: the profile has no key that may be spent, or no operation that
@@ -151,10 +158,12 @@ def plan_measurement(deployment: Deployment) -> Plan:
     promise = promise_of(deployment.profile)
     operation = ordinary_operation(deployment)
     keys, twin = _keys(deployment, operation, promise.per)
+    plain = plain_request(deployment, operation, keys[0])
+    chosen = sift(operation, forms(deployment, operation, plain, keys))
     schedule = plan(
         promise,
         [identity.name for identity in keys],
-        variants=_variants(deployment.profile, operation),
+        variants=[form.name for form in chosen if form.name not in _ERRONEOUS],
         sibling=twin.name if twin else "",
         per_second=deployment.profile.consent.budget.per_second or 6000.0,
     )
@@ -163,16 +172,8 @@ def plan_measurement(deployment: Deployment) -> Plan:
         schedule=schedule,
         keys=(*keys, *((twin,) if twin else ())),
         operation=operation,
+        forms=chosen,
     )
-
-
-def _variants(profile: Profile, operation: Operation) -> tuple[str, ...]:
-    """Name the other forms of a request that count towards the same allowance."""
-    declared = profile.promises.rate_limit
-    methods = declared.counts.methods if declared else ("*",)
-    counted = "*" in methods or "HEAD" in methods
-    head = ("head",) if operation.method == "GET" and counted else ()
-    return (*(name for name, _ in _FIELDS), "query", *head)
 
 
 def ordinary_operation(deployment: Deployment) -> Operation:
@@ -228,7 +229,7 @@ def _keys(
         )
     if per == "organisation":
         spare = list({item.organisation: item for item in reversed(spare)}.values())
-    if per in ("address", "operation"):
+    if per in (BY_ADDRESS, BY_OPERATION):
         spare = spare[:1]
     keys = tuple(spare[:KEYS])
     twins = [
@@ -236,9 +237,12 @@ def _keys(
         for item in deployment.callers(operation)
         if item not in keys
         and item.limit is None
-        and item.organisation
-        and item.organisation == keys[0].organisation
         and item.name != control.name
+        # At one address everybody shares an allowance that is the address's.
+        and (
+            per == BY_ADDRESS
+            or (item.organisation and item.organisation == keys[0].organisation)
+        )
     ]
     return keys, next(iter(twins), None)
 
@@ -255,7 +259,9 @@ def measurement(target: Target) -> Measurement:
 def _measure(target: Target) -> Measurement:
     deployment = target.deployment
     target.control(ordinary_operation(deployment))
-    planned = plan_measurement(deployment)
+    planned = plan_measurement(
+        deployment, lambda operation, found: useful(target, operation, found)
+    )
     job = _job(target, planned)
     _rest(deployment, planned)
     with tempfile.TemporaryDirectory(prefix="tollproof-load-") as folder:
@@ -341,12 +347,26 @@ def _rest(deployment: Deployment, planned: Plan) -> None:
     A window that began with a preflight is half over when the measurement begins, and
     what is then let in at its end would look like too much.
     """
-    names = [key.name for key in planned.keys]
+    names = _takers(deployment, planned)
     while left := deployment.rested(names, planned.rest):
         deployment.say(
             f"ratelimit: keys rest for {left:.0f} s before they are measured"
         )
         time.sleep(min(left, 5.0))
+
+
+def _takers(deployment: Deployment, planned: Plan) -> list[str]:
+    """Name everybody whose requests take from the allowances that are measured."""
+    keys, per = planned.keys, planned.promise.per
+    if per == BY_ADDRESS:
+        return [*deployment.identities, *(key.name for key in keys)]
+    homes = {key.organisation for key in keys} if per == "organisation" else set()
+    others = [
+        name
+        for name, identity in deployment.identities.items()
+        if identity.organisation in homes - {""}
+    ]
+    return [*(key.name for key in keys), *others]
 
 
 def _announce(deployment: Deployment, planned: Plan) -> Callable[[Progress], object]:
@@ -366,11 +386,25 @@ def _job(target: Target, planned: Plan) -> LoadJob:
     return replace(
         common,
         schedule=planned.schedule,
-        requests=_requests(common.requests[0]),
+        requests=(*common.requests, *(form.spec for form in planned.forms)),
         headers=dict(header_names(planned.promise)),
         reset_form=planned.promise.headers.reset_form,
         # Whatever refuses, a shot that looks for refusals has found them.
         refusals=tuple({planned.promise.status, 429, 503}),
+    )
+
+
+def plain_request(
+    deployment: Deployment, operation: Operation, key: Identity
+) -> RequestSpec:
+    """Return the operation's example request without the credential."""
+    probe = deployment.probe(operation, key)
+    own = key.mechanism.header.lower()
+    return RequestSpec(
+        method=probe.method,
+        path=probe.target,
+        headers=tuple(item for item in probe.headers if item[0].lower() != own),
+        body=probe.body.decode("utf-8"),
     )
 
 
@@ -386,8 +420,6 @@ def common_job(
     profile = deployment.profile
     parts = urlsplit(profile.target.base_url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    probe = target.probe(operation, keys[0])
-    own = {keys[0].mechanism.header.lower()}
     budget = profile.consent.budget
     tls = profile.target.tls
 
@@ -402,16 +434,7 @@ def common_job(
             per_second=int(budget.per_second),
             seconds=seconds + 30.0,
         ),
-        requests=(
-            RequestSpec(
-                method=probe.method,
-                path=probe.target,
-                headers=tuple(
-                    item for item in probe.headers if item[0].lower() not in own
-                ),
-                body=probe.body.decode("utf-8"),
-            ),
-        ),
+        requests=(plain_request(deployment, operation, keys[0]),),
         credentials={item.name: item.headers() for item in keys},
         operation=operation.label,
         limits=Limits(timeout=min(profile.target.timeout, 10.0)),
@@ -422,20 +445,6 @@ def common_job(
             key=beside(tls.key.file if tls.key else None),
         ),
         run_id=deployment.client.settings.run_id,
-    )
-
-
-def _requests(plain: RequestSpec) -> tuple[RequestSpec, ...]:
-    """Return the plain request and its other forms."""
-    mark = "&" if "?" in plain.path else "?"
-    return (
-        plain,
-        *(
-            replace(plain, name=name, headers=(*plain.headers, *extra))
-            for name, extra in _FIELDS
-        ),
-        replace(plain, name="query", path=f"{plain.path}{mark}_=1"),
-        replace(plain, name="head", method="HEAD"),
     )
 
 

@@ -195,6 +195,21 @@ def test_sharing(target: Target) -> Verdict:
 
 
 @check(
+    id="ratelimit.scope",
+    title="The limit is counted by what was promised",
+    severity=Severity.MEDIUM,
+    references=(*LIMITED, CWE(799)),
+    remediation="Count by what the promise names: key, organisation or address.",
+    needs=NEEDS,
+    impact=Impact.LOAD,
+    tier=Tier.AUDIT,
+)
+def test_scope(target: Target) -> Verdict:
+    """A limit per key that each operation counts anew is as high as there are many."""
+    return verdict_on(target, Aspect.SCOPE)
+
+
+@check(
     id="ratelimit.evasion",
     title="No form of a request has an allowance of its own",
     severity=Severity.HIGH,

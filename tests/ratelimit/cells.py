@@ -35,6 +35,8 @@ from tollproof.ratelimit.infer import KIN, STUCK
 from tollproof.ratelimit.measure import Measurement, analyse
 from tollproof.ratelimit.planning import plan
 from tollproof.ratelimit.promise import (
+    OTHER_ADDRESS,
+    OTHER_OPERATION,
     Algorithm,
     Counting,
     HeaderPromise,
@@ -99,6 +101,9 @@ class Cell:
         must_fail: one at least of these has to fail; empty for a sound deployment.
         may_fail: these may as well.
         least_keys: fewer keys cannot show the fault.
+        most_keys: more keys have no allowances of their own.
+        sibling: whether a second key of the first one's organisation is asked.
+        variants: other forms that are tried.
     """
 
     name: str
@@ -111,6 +116,9 @@ class Cell:
         default=lambda one: one
     )
     least_keys: int = 1
+    most_keys: int = 4
+    sibling: bool = False
+    variants: tuple[str, ...] = ("forwarded",)
 
 
 def _sound() -> list[Cell]:
@@ -394,7 +402,126 @@ def _faulty() -> list[Cell]:
     return cells
 
 
-CELLS = tuple(_sound() + _faulty())
+#: The label of the second key of an organisation.
+SIBLING = "sibling"
+_ASKED = (OTHER_OPERATION, OTHER_ADDRESS)
+
+
+def _per(what: str) -> Callable[[RateLimitPromise], RateLimitPromise]:
+    return lambda one: replace(one, per=what)
+
+
+def _apart(*variants: str) -> Callable[[Deployment], Deployment]:
+    return lambda one: replace(one, apart=frozenset(variants))
+
+
+def _joined(one: Deployment) -> Deployment:
+    """The first key and its sibling share an allowance, and nobody else does."""
+    return replace(one, bucket_of=lambda key: key.replace(SIBLING, "k0"))
+
+
+def _scoped() -> list[Cell]:
+    """Limits that are counted by something else than keys, as promised and not."""
+    first, clock = MAKES["fixed-first"][1], MAKES["fixed-clock"][1]
+    log, bucket = MAKES["log"][1], MAKES["bucket"][1]
+    scope, sharing = frozenset((A.SCOPE,)), frozenset((A.SHARING,))
+    cells = [
+        Cell(
+            name=f"per organisation, {name}",
+            make=make,
+            family=MAKES[name][0],
+            change=_joined,
+            promise=_per("organisation"),
+            sibling=True,
+            variants=("forwarded", *_ASKED),
+        )
+        for name, make in (
+            *(("fixed-clock", clock), ("fixed-first", first)),
+            *(("log", log), ("bucket", bucket)),
+        )
+    ]
+    return [
+        *cells,
+        Cell(
+            name="keys apart though per organisation",
+            make=first,
+            promise=_per("organisation"),
+            sibling=True,
+            must_fail=sharing,
+        ),
+        Cell(
+            name="organisations share an allowance",
+            make=first,
+            change=lambda one: replace(one, bucket_of=lambda key: "all"),
+            promise=_per("organisation"),
+            sibling=True,
+            must_fail=frozenset((A.ISOLATION,)),
+            may_fail=TOO_FEW | {A.RESET, A.REMAINING},
+            least_keys=2,
+        ),
+        Cell(
+            name="keys of an organisation share though per key",
+            make=first,
+            change=_joined,
+            sibling=True,
+            must_fail=sharing,
+            may_fail=TOO_FEW,
+        ),
+        Cell(
+            name="per operation",
+            make=log,
+            family=models.LOG,
+            change=_apart(OTHER_OPERATION),
+            promise=_per("operation"),
+            variants=("forwarded", *_ASKED),
+            most_keys=1,
+        ),
+        Cell(
+            name="operations share though per operation",
+            make=first,
+            promise=_per("operation"),
+            variants=_ASKED,
+            must_fail=scope,
+            most_keys=1,
+        ),
+        Cell(
+            name="each operation has an allowance",
+            make=clock,
+            change=_apart(OTHER_OPERATION),
+            variants=("forwarded", *_ASKED),
+            must_fail=scope,
+        ),
+        Cell(
+            name="each address has an allowance, bucket",
+            make=bucket,
+            change=_apart(OTHER_ADDRESS),
+            variants=("forwarded", *_ASKED),
+            must_fail=scope,
+        ),
+        Cell(
+            name="per address",
+            make=first,
+            family=models.FIXED_FIRST,
+            change=lambda one: replace(_joined(one), apart=frozenset((OTHER_ADDRESS,))),
+            promise=_per("address"),
+            sibling=True,
+            variants=("forwarded", *_ASKED),
+            most_keys=1,
+        ),
+        Cell(
+            name="keys apart though per address",
+            make=first,
+            change=_apart(OTHER_ADDRESS),
+            promise=_per("address"),
+            sibling=True,
+            variants=_ASKED,
+            must_fail=scope,
+            most_keys=1,
+        ),
+    ]
+
+
+CELLS = tuple(_sound() + _faulty() + _scoped())
 
 PROMISE = HeaderPromise(
     limit="X-RateLimit-Limit",
@@ -446,8 +573,9 @@ def schedule_of(cell: Cell, setting: Setting) -> tuple[RateLimitPromise, Schedul
             policy=Policy(limit=setting.limit, window=setting.window), headers=PROMISE
         )
     )
-    keys = [f"k{number}" for number in range(setting.keys)]
-    return promise, plan(promise, keys, variants=("forwarded",))
+    keys = [f"k{number}" for number in range(min(setting.keys, cell.most_keys))]
+    sibling = SIBLING if cell.sibling else ""
+    return promise, plan(promise, keys, variants=cell.variants, sibling=sibling)
 
 
 def measure(cell: Cell, setting: Setting, network: str, seed: int) -> Measurement:

@@ -12,6 +12,7 @@ from tollproof.reference.algorithms import ALGORITHMS, USUAL
 from tollproof.reference.faults import Fault
 from tollproof.reference.launch import NAMES
 from tollproof.reference.launch import serve as run_deployment
+from tollproof.reference.sparkient.miscounts import SCOPES
 
 
 def _list_faults(context: click.Context, option: click.Parameter, value: bool) -> None:
@@ -73,6 +74,13 @@ def _whose(fault: Fault) -> str:
     default=USUAL,
     show_default=True,
     help="How requests are counted.",
+)
+@click.option(
+    "--per",
+    type=click.Choice(SCOPES),
+    default="key",
+    show_default=True,
+    help="What has an allowance of its own.",
 )
 @click.option("--tls", is_flag=True, help="HTTPS, with a CA of its own.")
 @click.option(

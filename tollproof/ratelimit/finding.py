@@ -28,6 +28,7 @@ class Aspect(StrEnum):
     STAYS_CLOSED = "stays_closed"
     ISOLATION = "isolation"
     SHARING = "sharing"
+    SCOPE = "scope"
     EVASION = "evasion"
     COUNTING = "counting"
     STATUS = "status"

@@ -14,6 +14,7 @@ from tollproof.model import Outcome, to_json
 from tollproof.ratelimit import (
     admitting,
     closing,
+    evading,
     reopening,
     sharing,
     truthfulness,
@@ -24,10 +25,10 @@ from tollproof.ratelimit.finding import Aspect, Finding
 from tollproof.ratelimit.guards import Guard, apply, guards
 from tollproof.ratelimit.infer import Inference, infer
 from tollproof.ratelimit.observation import Trace
-from tollproof.ratelimit.promise import RateLimitPromise
+from tollproof.ratelimit.promise import BY_ADDRESS, RateLimitPromise
 from tollproof.ratelimit.restart import outages, parts, started_anew
 from tollproof.ratelimit.series import Chart, charts
-from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, view
+from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, View, view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,8 @@ def analyse(
 def _judged(
     trace: Trace, promise: RateLimitPromise, untested: Sequence[str]
 ) -> Measurement:
-    seen = view(trace, promise)
+    everyone = view(trace, promise)
+    seen = _own(everyone, promise)
     inference = infer(tuple(seen), promise.tightest)
     offset = clock_offset(seen)
     found = guards(seen, promise)
@@ -105,8 +107,9 @@ def _judged(
         sharing.workers(seen, promise, over),
         closing.stays_closed(seen, promise, over),
         sharing.isolation(seen, promise),
-        sharing.sharing(seen, promise),
-        sharing.evasion(seen, promise, inference, over),
+        sharing.sharing(everyone, promise),
+        evading.scope(everyone, promise, inference, over),
+        evading.evasion(seen, promise, inference, over),
         reopening.counting(promise, inference),
         sharing.status(seen, promise),
         truthfulness.limit_header(seen, promise),
@@ -129,6 +132,18 @@ def _judged(
         untested=tuple(untested),
         charts=charts(seen, promise),
     )
+
+
+def _own(seen: View, promise: RateLimitPromise) -> View:
+    """Leave out a key that shares the allowance of another: it has none of its own."""
+    if promise.per not in ("organisation", BY_ADDRESS):
+        return seen
+    lanes = {
+        label: lane
+        for label, lane in seen.lanes.items()
+        if any(phase != "sharing" for phase in lane.phase)
+    }
+    return View(lanes=lanes, start=seen.start, refusal=seen.refusal, trace=seen.trace)
 
 
 def withhold(measured: Measurement, guard: Guard | None) -> Measurement:

@@ -305,14 +305,17 @@ class _Draft:
         dripped = policy.limit / policy.window * 0.3
         controls = max(2, min(10, math.ceil(dripped) + 1))
         asked = max(3, min(20, math.ceil(dripped) + 3))
-        step = max(0.1, min(0.25, 0.2 * window / (len(names) + 1)))
-        for turn, name in enumerate((*names, "")):
+        # With many names and a short window, several share a pair of controls.
+        rows = max(1, min(len(names), int(0.2 * window / 0.1)))
+        step = max(0.1, min(0.25, 0.2 * window / (rows + 1)))
+        groups = [names[row::rows] for row in range(rows)]
+        for turn, group in enumerate((*groups, ())):
             moment = at + turn * step
             # Plain requests before and after each variant: only while both are refused
             # does an admitted variant prove anything.
             if names:
                 self.add(key, "evasion.control", moment, controls, connections=controls)
-            if name:
+            for name in group:
                 self.add(
                     key,
                     "evasion.variant",

@@ -10,6 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+#: What may have an allowance of its own, beside keys, tokens and organisations.
+BY_ADDRESS, BY_OPERATION = "address", "operation"
+#: Names of the requests that ask for another operation, or come from another address.
+OTHER_OPERATION, OTHER_ADDRESS = "other-operation", "other-address"
+#: Names of the requests that end in an error: of an operation, or of no operation.
+ERRONEOUS, ERRONEOUS_AT_ALL = "erroneous", "erroneous-path"
+
 
 class Algorithm(StrEnum):
     """How a limiter decides, in the field's own words."""
@@ -83,12 +90,14 @@ class Policy:
     Attributes:
         window: seconds.
         burst: most requests at once, for a bucket; None for all of `limit`.
+        per: what it is counted by; empty for what the promise is counted by.
     """
 
     limit: int
     window: float
     burst: int | None = None
     name: str = ""
+    per: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured.
@@ -140,6 +149,12 @@ class RateLimitPromise:
     def all_policies(self) -> tuple[Policy, ...]:
         """Every limit, the main one first."""
         return (self.policy, *self.policies)
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """All that its limits are counted by, the main one's first."""
+        own = (policy.per or self.per for policy in self.policies)
+        return tuple(dict.fromkeys((self.per, *own)))
 
     @property
     def tightest(self) -> Policy:

@@ -241,9 +241,9 @@ def counting(promise: RateLimitPromise, inference: Inference) -> Finding:
     words = {True: "count", False: "do not count", None: ""}
     if seen is None:
         return inconclusive(
-            aspect, f"whether refused requests count is open: it {inference.sentence}"
+            aspect, f"whether refused requests count is open: {inference.sentence}"
         )
-    text = f"refused requests {words[seen]}: it is {inference.sentence}"
+    text = f"refused requests {words[seen]} ({inference.sentence})"
     if promised is None:
         return not_applicable(aspect, text)
     if seen is promised:

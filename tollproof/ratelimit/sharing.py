@@ -1,4 +1,4 @@
-"""Judging who shares an allowance, and which requests escape it.
+"""Judging who shares an allowance, and whether workers count apart.
 
 Knows lanes, the promise and what was inferred. Must not know headers, save that
 Remaining tells workers apart.
@@ -6,7 +6,8 @@ Remaining tells workers apart.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
+from dataclasses import dataclass
 
 from tollproof.ratelimit.admission import (
     certain_peak,
@@ -22,13 +23,13 @@ from tollproof.ratelimit.finding import (
     not_applicable,
     passed,
 )
-from tollproof.ratelimit.infer import Inference
-from tollproof.ratelimit.models import BUCKET, COUNTER, COUNTER_REJECTED
-from tollproof.ratelimit.promise import Policy, RateLimitPromise
+from tollproof.ratelimit.promise import (
+    BY_ADDRESS,
+    BY_OPERATION,
+    Policy,
+    RateLimitPromise,
+)
 from tollproof.ratelimit.view import ADMITTED, REFUSED, Lane, View
-
-#: Limiters that let single requests in while they are shut.
-_TRICKLING = {BUCKET, COUNTER, COUNTER_REJECTED}
 
 
 def isolation(view: View, promise: RateLimitPromise) -> Finding:
@@ -39,8 +40,19 @@ def isolation(view: View, promise: RateLimitPromise) -> Finding:
         for lane in view
         if len(lane) > 2 and not all(phase == "sharing" for phase in lane.phase)
     ]
-    if promise.per not in ("key", "token", "organisation"):
-        return not_applicable(aspect, f"the limit is per {promise.per}")
+    if promise.per == BY_ADDRESS:
+        return not_applicable(
+            aspect,
+            "the limit is per address, and all keys sent from one: they share its "
+            "allowance, and nothing was seen of another address. Measure from a second "
+            "machine at the same time to see that it has its own",
+        )
+    if promise.per == BY_OPERATION:
+        return not_applicable(
+            aspect,
+            "the limit is per operation, and all keys asked for one: whether each has "
+            "an allowance of its own for it, the promise does not say",
+        )
     if len(lanes) < 2:
         return inconclusive(aspect, "one key alone cannot show it")
     policy = promise.tightest
@@ -120,15 +132,23 @@ def _shut(lane: Lane) -> list[tuple[float, float]]:
     return spans
 
 
-def sharing(view: View, promise: RateLimitPromise) -> Finding:
-    """Judge whether two keys of an organisation share what they are promised to."""
-    aspect = Aspect.SHARING
-    siblings = [lane for lane in view if "sharing" in lane.phase]
-    if not siblings:
-        return not_applicable(aspect, "no second key of an organisation was used")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """How a second key fared while the first was shut.
+
+    Attributes:
+        apart: it was admitted throughout; otherwise it was refused throughout.
+    """
+
+    times: int
+    apart: bool
+
+
+def siblings(view: View) -> Asked | None:
+    """Return how a second key fared; None when nothing clear can be said."""
     main = next((lane for lane in view if "cap.probe" in lane.phase), None)
     spans = _shut(main) if main else []
-    for lane in siblings:
+    for lane in view:
         rows = [
             row
             for row, phase in enumerate(lane.phase)
@@ -139,132 +159,44 @@ def sharing(view: View, promise: RateLimitPromise) -> Finding:
             )
         ]
         outcomes = {lane.outcome[row] for row in rows}
-        if not rows or len(outcomes) > 1 or outcomes - {ADMITTED, REFUSED}:
-            continue
-        apart = ADMITTED in outcomes
-        text = (
-            f"while one key was shut, another of its organisation was "
-            f"{'admitted' if apart else 'refused'} {len(rows)} times"
+        if rows and len(outcomes) == 1 and outcomes <= {ADMITTED, REFUSED}:
+            return Asked(times=len(rows), apart=ADMITTED in outcomes)
+    return None
+
+
+def sharing(view: View, promise: RateLimitPromise) -> Finding:
+    """Judge whether two keys of an organisation share what they are promised to."""
+    aspect = Aspect.SHARING
+    if promise.per in (BY_ADDRESS, BY_OPERATION):
+        return not_applicable(
+            aspect, f"the limit is per {promise.per}: see what it is counted by"
         )
-        if promise.per == "organisation":
-            if apart:
-                return failed(
-                    aspect,
-                    text,
-                    expected="the organisation's keys share one allowance",
-                    actual="each key has its own",
-                )
-            return passed(aspect, text)
-        if promise.per in ("key", "token") and not apart:
-            return failed(
-                aspect,
-                text,
-                expected="each key has its own allowance",
-                actual="keys of one organisation share one",
-            )
-        return passed(aspect, text)
-    return inconclusive(aspect, "the second key was not asked while the first was shut")
-
-
-def evasion(
-    view: View, promise: RateLimitPromise, inference: Inference, over: Finding
-) -> Finding:
-    """Judge that other forms of the request do not count apart.
-
-    A form counts apart when more of it was admitted, between two refusals of plain
-    requests, than a limiter of any kind can have let in meanwhile.
-    """
-    aspect = Aspect.EVASION
-    policy = promise.tightest
-    windowed = bool(inference.candidates) and not (
-        set(inference.candidates) & _TRICKLING
+    if not any("sharing" in lane.phase for lane in view):
+        return not_applicable(aspect, "no second key of an organisation was used")
+    asked = siblings(view)
+    if asked is None:
+        return inconclusive(
+            aspect, "the second key was not asked while the first was shut"
+        )
+    text = (
+        f"while one key was shut, another of its organisation was "
+        f"{'admitted' if asked.apart else 'refused'} {asked.times} times"
     )
-    rate = 0.0 if windowed else policy.limit / policy.window
-    apart: dict[str, int] = {}
-    shared: set[str] = set()
-    tried: set[str] = set()
-    barred: set[str] = set()
-    served: set[str] = set()
-    for lane in view:
-        refused = lane.rows(REFUSED, plain=True)
-        taken = lane.rows(ADMITTED, plain=True)
-        ends = sorted((lane.received[row], lane.sent[row]) for row in refused)
-        starts = [lane.sent[row] for row in refused]
-        bursts: dict[tuple[str, int], list[int]] = {}
-        for row, variant in enumerate(lane.variant):
-            if variant != "plain":
-                bursts.setdefault((variant, lane.shot[row]), []).append(row)
-        for (variant, _), rows in bursts.items():
-            tried.add(variant)
-            if any(lane.outcome[row] == REFUSED for row in rows):
-                shared.add(variant)
-                continue
-            if any(lane.status[row] >= 400 for row in rows):
-                # Answered before the limiter, or not at all: nobody gains by that.
-                if all(400 <= lane.status[row] < 500 for row in rows):
-                    barred.add(variant)
-                continue
-            served.add(variant)
-            sent = lane.sent[rows[0]]
-            received = max(lane.received[row] for row in rows)
-            if any(lane.outcome[row] != ADMITTED for row in rows):
-                continue
-            before = bisect_left(ends, (sent, 0.0)) - 1
-            after = bisect_right(starts, received)
-            if before < 0 or after >= len(starts):
-                continue
-            low, high = ends[before][1], starts[after]
-            beside = [
-                row
-                for row in taken
-                if low <= lane.received[row] and lane.sent[row] <= high
-            ]
-            if windowed:
-                # A plain request let in meanwhile: the key was not shut all the time.
-                count = 0 if beside else len(rows)
-                bound = 0.0
-            else:
-                # Only what was certainly let in after the refusal took of what dripped.
-                drained = ends[before][0]
-                also = [row for row in beside if drained <= lane.sent[row] <= received]
-                end = max([received, *(lane.received[row] for row in also)])
-                count = len(also) + sum(lane.outcome[row] == ADMITTED for row in rows)
-                bound = rate * (end - low) + 1
-            if count > bound:
-                apart[variant] = apart.get(variant, 0) + len(rows)
-    if not tried:
-        return not_applicable(aspect, "no other form of the request was tried")
-    if apart:
-        names = ", ".join(sorted(apart))
-        if over.figures.get("beyond"):
-            return inconclusive(
-                aspect,
-                f"requests in another form were admitted ({names}), but so were plain "
-                "ones beyond the limit: it may be the connection that counts apart",
-                admitted=apart,
-            )
+    if promise.per == "organisation" and asked.apart:
         return failed(
             aspect,
-            f"while the key was shut, requests in another form were admitted: {names}",
-            expected="every form of the request counts towards the limit",
-            actual=f"{len(apart)} forms count apart: {names}",
-            admitted=apart,
+            text,
+            expected="the organisation's keys share one allowance",
+            actual="each key has its own",
         )
-    barred -= served | shared
-    if rest := tried - shared - barred:
-        return inconclusive(
+    if promise.per in ("key", "token") and not asked.apart:
+        return failed(
             aspect,
-            "the key was not shut long enough to tell for " + ", ".join(sorted(rest)),
+            text,
+            expected="each key has its own allowance",
+            actual="keys of one organisation share one",
         )
-    note = f"never answered but with 4xx: {', '.join(sorted(barred))}"
-    if not shared:
-        return not_applicable(aspect, f"no other form is let in; {note}")
-    return passed(
-        aspect,
-        "while the key was shut, these forms of the request were refused as well: "
-        + ", ".join(sorted(shared))
-        + (f"; {note}" if barred else ""),
-    )
+    return passed(aspect, text)
 
 
 def workers(view: View, promise: RateLimitPromise, over: Finding) -> Finding:

@@ -26,7 +26,7 @@ class Fault:
         title: what is wrong, as a sentence without a full stop.
         needs: what the deployment must be started with for it to show: `"tls"`,
             `"workers"` for two, `"replicas"` for one,
-            `"algorithm=sliding_log"` for another limiter.
+            `"algorithm=sliding_log"` or `"per=address"` for another limiter.
         of: what has the fault: a reference deployment, or a sample SDK.
     """
 

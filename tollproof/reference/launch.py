@@ -31,6 +31,7 @@ from tollproof.reference.issuer import Issuer
 from tollproof.reference.issuer import serving as serving_issuer
 from tollproof.reference.server import bind
 from tollproof.reference.sparkient.build import Settings
+from tollproof.reference.sparkient.miscounts import SCOPES
 from tollproof.reference.sparkient.profile import Place, profile_text
 from tollproof.reference.sparkient.seed import seed, write_secret
 from tollproof.reference.threads import PATIENCE, LaunchError, in_a_thread
@@ -84,6 +85,7 @@ def serving(
     replicas: int = 0,
     redis: str | None = None,
     algorithm: str = USUAL,
+    per: str = "key",
     tls: bool = False,
     port: int = 0,
     host: str = "127.0.0.1",
@@ -93,11 +95,12 @@ def serving(
 
     Args:
         faults: names of faults; see :mod:`tollproof.reference.faults`.
-        limit, window: default allowance of a key: requests, seconds.
+        limit, window: default allowance: requests, seconds.
         workers: processes that share the port and the counters.
         redis: URL of a Redis server to count in; SQLite otherwise.
         replicas: further addresses with the same keys, each a process of its own.
         algorithm: how requests are counted; the profile promises it.
+        per: what has an allowance of its own; the profile promises that too.
         port: 0 for any that is free.
         in_process: in a thread of this process, which starts in milliseconds; always
             one worker.
@@ -108,6 +111,7 @@ def serving(
     """
     if name == SPARK:
         plain_only = workers == 1 and not replicas and algorithm == USUAL
+        plain_only = plain_only and per == "key"
         if not plain_only or redis or tls:
             raise UsageError(f"{SPARK} takes faults, a limit, a window and an address")
         with _spark(faults, limit, window, port, host) as spark:
@@ -118,7 +122,10 @@ def serving(
         raise UsageError(
             f"there is no algorithm {algorithm!r}: choose {', '.join(ALGORITHMS)}"
         )
-    _fit(chosen, workers=workers, replicas=replicas, algorithm=algorithm)
+    if per not in SCOPES:
+        raise UsageError(f"nothing is counted per {per!r}: choose {', '.join(SCOPES)}")
+    ways = {"algorithm": algorithm, "per": per}
+    _fit(chosen, workers=workers, replicas=replicas, ways=ways)
     if replicas and tls:
         raise UsageError("replicas are served over plain HTTP only: leave tls out")
     if workers < 1 or (in_process and workers > 1):
@@ -151,6 +158,7 @@ def serving(
             faults=tuple(sorted(chosen)),
             redis=redis,
             algorithm=algorithm,
+            per=per,
             issuer=issuer.name,
             audience=issuer.project,
             certificates=f"{issuer_url}/certificates",
@@ -165,6 +173,7 @@ def serving(
             window=window,
             issuer_url=issuer_url,
             algorithm=algorithm,
+            per=per,
             replicas=tuple(_url("http", host, one) for one in others),
         )
         seeded = seed(folder, chosen, window)
@@ -245,7 +254,7 @@ def _of_replica(faults: frozenset[str]) -> tuple[str, ...]:
 
 
 def _fit(
-    faults: frozenset[str], *, workers: int, replicas: int, algorithm: str
+    faults: frozenset[str], *, workers: int, replicas: int, ways: Mapping[str, str]
 ) -> None:
     """Refuse faults that would not show.
 
@@ -258,9 +267,12 @@ def _fit(
             raise UsageError(f"the fault {fault} shows with a replica or more")
         if "workers" in needs and workers < 2:
             raise UsageError(f"the fault {fault} shows with 2 workers or more")
-        wanted = next((one for one in needs if one.startswith("algorithm=")), "")
-        if wanted and algorithm != wanted.partition("=")[2]:
-            raise UsageError(f"the fault {fault} shows with another limiter: {wanted}")
+        for wanted in needs:
+            name, mark, value = wanted.partition("=")
+            if mark and ways[name] != value:
+                raise UsageError(
+                    f"the fault {fault} shows with another limiter: {wanted}"
+                )
 
 
 def _url(scheme: str, host: str, bound: socket.socket) -> str:
@@ -349,6 +361,7 @@ def serve(
     replicas: int = 0,
     redis: str | None = None,
     algorithm: str = USUAL,
+    per: str = "key",
     tls: bool = False,
     port: int = 0,
     host: str = "127.0.0.1",
@@ -384,6 +397,7 @@ def serve(
             replicas=replicas,
             redis=redis,
             algorithm=algorithm,
+            per=per,
             tls=tls,
             port=port,
             host=host,
@@ -391,7 +405,8 @@ def serve(
             written = deployment.write_profile(
                 profile or deployment.folder / "profile.toml"
             )
-            for line in _banner(deployment, faults, limit, window, workers, written):
+            allowance = f"{limit} requests in {window:g} s for each {per}"
+            for line in _banner(deployment, faults, allowance, workers, written):
                 say(line)
             if host not in ("127.0.0.1", "::1", "localhost"):
                 say("It is NOT on loopback: anybody who reaches it may attack it.")
@@ -407,8 +422,7 @@ def serve(
 def _banner(
     deployment: Deployment,
     faults: Collection[str],
-    limit: int,
-    window: float,
+    allowance: str,
     workers: int,
     written: Path,
 ) -> Iterator[str]:
@@ -418,7 +432,7 @@ def _banner(
     if deployment.http_url:
         yield f"  plain    {deployment.http_url} (refuses everything)"
         yield f"  CA       {deployment.folder / 'ca.pem'}"
-    yield f"  limit    {limit} requests in {window:g} s for each key"
+    yield f"  limit    {allowance}"
     yield f"  workers  {workers}"
     for fault in sorted(faults):
         yield f"  fault    {fault}{_title(fault)}"

@@ -51,6 +51,34 @@ RATELIMIT: Rows = (
         "the keys of an organisation share one counter",
     ),
     (
+        "sharing",
+        "limiter-splits-organisations",
+        "each key of an organisation has an allowance of its own",
+        "per=organisation",
+    ),
+    (
+        "scope",
+        "limiter-counts-operations-apart",
+        "each operation has an allowance of its own",
+    ),
+    (
+        "scope",
+        "limiter-counts-addresses-apart",
+        "a key has an allowance of its own at each address",
+    ),
+    (
+        "scope",
+        "limiter-splits-addresses",
+        "each key at an address has an allowance of its own",
+        "per=address",
+    ),
+    (
+        "scope",
+        "limiter-joins-operations",
+        "all operations share one allowance",
+        "per=operation",
+    ),
+    (
         "evasion",
         "limiter-trusts-forwarded-for",
         "each X-Forwarded-For has an allowance of its own",

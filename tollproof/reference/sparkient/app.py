@@ -30,7 +30,7 @@ from tollproof.reference.sparkient.fields import (
 )
 from tollproof.reference.sparkient.loopholes import Loopholes
 from tollproof.reference.sparkient.messages import Answer, Call
-from tollproof.reference.sparkient.miscounts import Miscount, Request
+from tollproof.reference.sparkient.miscounts import Miscount, Request, owner_of
 from tollproof.reference.sparkient.negotiation import accepts
 from tollproof.reference.sparkient.oauth import PATH as TOKEN_PATH
 from tollproof.reference.sparkient.routes import Service, locate
@@ -192,10 +192,18 @@ class Sparkient:
         call.principal = who
         call.window = who.seconds or self.service.window
         limit = who.requests or self.service.limit
+        owner = owner_of(self.service.per, call, who)
         if self.miscount is None:
-            decision = self.limiter.hit(who.id, limit, call.window, now)
+            decision = self.limiter.hit(owner, limit, call.window, now)
         else:
-            one = Request(call=call, who=who, limit=limit, window=call.window, now=now)
+            one = Request(
+                call=call,
+                owner=owner,
+                who=who,
+                limit=limit,
+                window=call.window,
+                now=now,
+            )
             decision = await self.miscount.hit(self.limiter, one)
         if who.requests and "small-limit-ignored" in self.faults:
             decision = replace(decision, allowed=True)

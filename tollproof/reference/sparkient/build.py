@@ -46,7 +46,8 @@ class Settings:
     Attributes:
         folder: the run folder, seeded.
         origin: the deployment's own, `scheme://host:port`.
-        limit, window: the default allowance of a key: requests, seconds.
+        limit, window: the default allowance: requests, seconds.
+        per: what has an allowance of its own, one of `miscounts.SCOPES`.
         redis: URL of the server that counts; None to count in SQLite.
         algorithm: how requests are counted, one of `algorithms.ALGORITHMS`.
         issuer, audience: of the ID tokens that are accepted.
@@ -60,6 +61,7 @@ class Settings:
     faults: tuple[str, ...] = ()
     redis: str | None = None
     algorithm: str = USUAL
+    per: str = "key"
     issuer: str = ""
     audience: str = ""
     certificates: str = ""
@@ -92,6 +94,7 @@ def build(settings: Settings) -> Built:
             endpoint=stores.endpoint,
             limit=settings.limit,
             window=settings.window,
+            per=settings.per,
             faults=faults,
         ),
         limiter=limiter,

@@ -26,6 +26,7 @@ class Call:
     Attributes:
         path: as it stands on the request line, not decoded.
         fields: the header fields, in order.
+        peer: the address it came from.
         secure: it came over TLS.
         parameters: path parameters, decoded.
         principal: whose key it carries, once that is verified.
@@ -40,6 +41,7 @@ class Call:
     path: str
     query: bytes = b""
     fields: Fields = field(default_factory=list)
+    peer: str = ""
     secure: bool = False
     route: Route | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -58,6 +60,7 @@ class Call:
             path=scope["raw_path"].decode("latin-1"),
             query=scope["query_string"],
             fields=list(scope["headers"]),
+            peer=(scope.get("client") or ("",))[0],
             secure=scope["scheme"] == "https",
         )
 

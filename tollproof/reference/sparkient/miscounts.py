@@ -28,21 +28,44 @@ MANY, SLOW = 20, 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request to be counted, with what decides where and against what."""
+    """One request to be counted, with what decides where and against what.
+
+    Attributes:
+        owner: whose allowance it takes from, as the promise has it.
+    """
 
     call: Call
+    owner: str
     who: Principal
     limit: int
     window: float
     now: float
 
 
+def owner_of(per: str, call: Call, who: Principal) -> str:
+    """Name the allowance that a request takes from.
+
+    Args:
+        per: what has an allowance of its own, one of :data:`SCOPES`.
+    """
+    if who.requests or per == "key":
+        return who.id
+    if per == "organisation":
+        return f"organisation {who.organisation}"
+    if per == "address":
+        return f"address {call.peer}"
+    return f"{who.id} {call.route.path if call.route else ''}"
+
+
+#: What may have an allowance of its own.
+SCOPES = ("key", "organisation", "address", "operation")
+
 Count = Callable[[Limiter, Request], Awaitable[Decision] | Decision]
 
 
 def _hit(limiter: Limiter, one: Request, key: str = "", **other: float) -> Decision:
     return limiter.hit(
-        key or one.who.id,
+        key or one.owner,
         int(other.get("limit", one.limit)),
         other.get("window", one.window),
         one.now,
@@ -92,6 +115,18 @@ def _by_everyone(limiter: Limiter, one: Request) -> Decision:
 
 def _by_organisation(limiter: Limiter, one: Request) -> Decision:
     return _hit(limiter, one, f"organisation {one.who.organisation}")
+
+
+def _by_key(limiter: Limiter, one: Request) -> Decision:
+    return _hit(limiter, one, one.who.id)
+
+
+def _by_operation(limiter: Limiter, one: Request) -> Decision:
+    return _hit(limiter, one, owner_of("operation", one.call, one.who))
+
+
+def _by_peer(limiter: Limiter, one: Request) -> Decision:
+    return _hit(limiter, one, f"{one.who.id} {one.call.peer}")
 
 
 def _by_forwarded(limiter: Limiter, one: Request) -> Decision:
@@ -221,6 +256,11 @@ MISCOUNTS: dict[str, Callable[[], Count]] = {
     "limiter-never-recovers": lambda: _for_ever,
     "limiter-shared-by-all": lambda: _by_everyone,
     "limiter-shared-in-organisation": lambda: _by_organisation,
+    "limiter-counts-operations-apart": lambda: _by_operation,
+    "limiter-counts-addresses-apart": lambda: _by_peer,
+    "limiter-splits-organisations": lambda: _by_key,
+    "limiter-splits-addresses": lambda: _by_key,
+    "limiter-joins-operations": lambda: _by_key,
     "limiter-trusts-forwarded-for": lambda: _by_forwarded,
     "limiter-counts-methods-apart": lambda: _by_method,
     "limiter-counts-targets-apart": lambda: _by_target,

@@ -48,7 +48,8 @@ class Place:
 
     Attributes:
         http_url: the plain-HTTP twin; empty without TLS.
-        limit, window: the default allowance of a key: requests, seconds.
+        limit, window: the default allowance: requests, seconds.
+        per: what has an allowance of its own.
         issuer_url: where the issuer of ID tokens is.
         algorithm: how requests are counted.
         replicas: further addresses with the same keys.
@@ -62,6 +63,7 @@ class Place:
     window: float
     issuer_url: str = ""
     algorithm: str = USUAL
+    per: str = "key"
 
 
 def profile_text(place: Place, seeded: Seeded) -> str:
@@ -242,7 +244,7 @@ rule = "forbidden"
 [promises.rate_limit]
 limit = {place.limit}
 window = {place.window}
-per = "key"
+per = {_quoted(place.per)}
 algorithm = {_quoted(place.algorithm)}{_shape(place)}
 counts = {{ errors = true, rejected = false }}
 status = 429

@@ -28,7 +28,8 @@ class Service:
     """What handlers work with.
 
     Attributes:
-        limit, window: the default allowance of a key: requests, seconds.
+        limit, window: the default allowance: requests, seconds.
+        per: what has an allowance of its own.
     """
 
     keys: KeyStore
@@ -36,6 +37,7 @@ class Service:
     endpoint: TokenEndpoint
     limit: int
     window: float
+    per: str = "key"
     faults: frozenset[str] = frozenset()
 
 
