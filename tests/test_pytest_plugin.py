@@ -643,3 +643,122 @@ def test_a_folder_can_bring_suites(profile: Path, tmp_path: Path) -> None:
     assert verdicts(read_run(tmp_path / "out")) == {
         ("own.one", "deployment"): Outcome.PASSED
     }
+
+
+# -- what asks nothing of pytest is run without it -------------------------------------
+
+KINDS = '''
+import subprocess
+import sys
+import pytest
+from tollproof.declare import check, failed, inconclusive, not_applicable, passed
+from tollproof.model import Reason, Severity
+from tollproof.references import CWE
+
+def declared(slug):
+    return check(
+        id=f"mine.{slug}", title="One", severity=Severity.LOW,
+        references=(CWE(287),), remediation="None.",
+    )
+
+@declared("passes")
+def test_passes(target, operation):
+    """It holds."""
+    print("said by a check")
+    subprocess.run(["echo", "told by a check"])
+    sys.stderr.write("complained by a check\\n")
+    return passed(str(target.stranger(operation).status))
+
+@declared("fails")
+def test_fails(target):
+    """It does not hold."""
+    return failed("wrong", expected="1", actual="2")
+
+@declared("open")
+def test_open(target):
+    """Nobody knows."""
+    return inconclusive(Reason.NOISE, "noisy")
+
+@declared("not-asked")
+def test_not_asked(target):
+    """It does not apply."""
+    return not_applicable("nothing of that kind")
+
+@declared("asserts")
+def test_asserts(target):
+    """It asserts."""
+    assert target is None, "is there"
+
+@declared("breaks")
+def test_breaks(target):
+    """It has a mistake."""
+    raise KeyError("mistaken")
+
+@declared("skips")
+def test_skips(target):
+    """It skips."""
+    pytest.skip("not today")
+
+@declared("xfails")
+def test_xfails(target):
+    """It is known to fail."""
+    pytest.xfail("a known one")
+
+@declared("fixture")
+def test_fixture(target, tmp_path):
+    """It asks for a fixture."""
+    return passed(str(tmp_path.is_dir()))
+
+@declared("given")
+@pytest.mark.parametrize("number", [1, 2])
+def test_given(target, number):
+    """It has a parameter of its own."""
+    return passed(str(number))
+
+@declared("mark")
+@pytest.mark.skip(reason="marked")
+def test_mark(target):
+    """It is marked."""
+    return failed("never called")
+
+@declared("passive")
+def test_passive(target, exchange):
+    """Every exchange."""
+    return failed("bad") if exchange.status == 401 else passed("good")
+'''
+
+
+def test_a_check_that_is_run_directly_is_judged_as_by_pytest(
+    profile: Path, tmp_path: Path
+) -> None:
+    suite = written(tmp_path, "s/test_kinds.py", KINDS).parent
+    direct = tollproof(
+        *("gate", str(profile), "--suite", str(suite), "--check", "mine.*"),
+        *("--output", str(tmp_path / "direct")),
+        cwd=tmp_path,
+    )
+    asked = (*options(profile, tmp_path / "plain"), "--tollproof-check=mine.*")
+    plain = plain_pytest("s", *asked, cwd=tmp_path)
+    spread = pytest_run(
+        "s",
+        *options(profile, tmp_path / "spread"),
+        "--tollproof-check=mine.*",
+        "--tollproof-progress=plain",
+        "-n2",
+        cwd=tmp_path,
+    )
+
+    def found(name: str) -> dict[tuple[str, str], tuple[Outcome, str]]:
+        return {
+            (item.check, item.subject): (item.verdict.outcome, item.verdict.summary)
+            for item in read_run(tmp_path / name).results
+            if item.check != "mine.fixture"
+        }
+
+    one = found("direct")
+    assert one == found("plain") == found("spread")
+    assert {outcome for outcome, _ in one.values()} == set(Outcome)
+    assert len({check for check, _ in one}) == 11
+    assert direct.returncode == plain.returncode == spread.returncode == 1
+    for said in (direct.stdout, direct.stderr):
+        assert "by a check" not in said

@@ -80,10 +80,20 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the code that EPILOG explains."""
+    _open_standard_streams()
     # Hypothesis would make a folder for its tables wherever this is run.
     tables = user_cache_path("tollproof", appauthor=False) / "hypothesis"
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(tables))
     sys.exit(run(arguments))
+
+
+def _open_standard_streams() -> None:
+    """Let nothing else get the number of a standard stream that was closed."""
+    while (number := os.open(os.devnull, os.O_RDWR)) < 3:
+        os.set_inheritable(number, True)
+    os.close(number)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def run(arguments: list[str] | None = None) -> int:

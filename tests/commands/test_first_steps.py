@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from tests.processes import environment
 from tests.servers import Server
 from tollproof import cli
 from tollproof.judgement import Exit
+from tollproof.model import Outcome
+from tollproof.record import read_run
 
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
 PATHS = {
@@ -170,3 +174,12 @@ def test_the_catalogue_lists_a_suite(
     assert "authentication.missing" not in said
     if form == "json":
         assert all(item["suite"] == "tenancy" for item in json.loads(said))
+
+
+def test_a_gate_whose_standard_streams_are_closed_judges_all_the_same() -> None:
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable]
+    gate = ["-m", "tollproof", "gate", "--check", "authentication.missing"]
+    done = subprocess.run([*closed, *gate], check=False, timeout=120)
+    assert done.returncode == 0
+    results = read_run(Path("tollproof-report")).results
+    assert {item.verdict.outcome for item in results} == {Outcome.PASSED}

@@ -15,6 +15,7 @@ import inspect
 import signal
 import sys
 from collections.abc import Generator
+from time import perf_counter, time
 from types import FrameType
 from typing import Any
 
@@ -23,22 +24,24 @@ import pytest
 from tollproof.cases import SUBJECTS, WHOLE, Case, cases
 from tollproof.declare import spec_of
 from tollproof.errors import Undetermined, UsageError
-from tollproof.evaluate import evaluate
 from tollproof.judgement import exit_code
-from tollproof.model import Outcome, Result, Severity, Tier, Verdict, from_json, to_json
+from tollproof.model import Severity, Tier
 from tollproof.pytest_plugin.items import (
     Turn,
     case_of,
+    is_direct,
     is_partial,
-    is_passive,
     refuse_collisions,
     refuse_unknown,
     spec_for,
     turn,
 )
+from tollproof.pytest_plugin.judging import direct_arguments, judged, unheard
 from tollproof.pytest_plugin.reports import (
     PYTEST_OUTCOME,
     WORDS,
+    attach,
+    attached,
     exit_status,
     representation,
     without_verdict,
@@ -53,7 +56,7 @@ from tollproof.pytest_plugin.shared import (
 )
 from tollproof.reporting.text import visible
 from tollproof.running import NOTHING_JUDGED
-from tollproof.session import Judged, Session, open_session
+from tollproof.session import Session, open_session
 from tollproof.target import Target
 
 #: New values after which Python looks for cycles among them.
@@ -235,6 +238,41 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> object | None:
+    """Run a check of ours directly where nobody else has a say in it.
+
+    Setting up, capturing and taking down are most of what a check costs that only
+    judges an answer, and it needs none of that.
+    """
+    session = item.config.stash.get(SESSION, None)
+    if session is None or not item.config.getoption("tollproof_progress"):
+        return None
+    if not isinstance(item, pytest.Function) or not is_direct(item):
+        return None
+    hook, file = item.ihook, item.nodeid.partition("::")[0]
+    location = file, None, item.name
+    hook.pytest_runtest_logstart(nodeid=item.nodeid, location=location)
+    began, start = perf_counter(), time()
+    with unheard():
+        result = judged(item, session, direct_arguments(item, session))
+    report = pytest.TestReport(
+        nodeid=item.nodeid,
+        location=location,
+        keywords={},
+        outcome=PYTEST_OUTCOME[result.verdict.outcome],
+        longrepr=representation(result, location),
+        when="call",
+        duration=perf_counter() - began,
+        start=start,
+        stop=time(),
+    )
+    attach(report, result, item.config)
+    hook.pytest_runtest_logreport(report=report)
+    hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=location)
+    return True
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object | None:
     session = pyfuncitem.config.stash.get(SESSION, None)
     if session is None or CASE not in pyfuncitem.stash:
@@ -243,32 +281,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object | None:
         return None  # some other plugin's business; its report becomes the verdict
     if _may_fail(pyfuncitem):
         return None  # pytest knows what its mark means; its report is the verdict
-    spec, case = pyfuncitem.stash[CASE]
-    if is_passive(pyfuncitem) and not case.inapplicable:
-        session.sweep(_judges(pyfuncitem.session.items, session))
-
-    def procedure() -> object:
-        if case.inapplicable:
-            return Verdict(outcome=Outcome.NOT_APPLICABLE, summary=case.inapplicable)
-        if is_passive(pyfuncitem):
-            return session.swept[spec.id]
-        arguments = {
-            name: pyfuncitem.funcargs[name]
-            for name, parameter in inspect.signature(pyfuncitem.obj).parameters.items()
-            if parameter.default is parameter.empty
-        }
-        try:
-            returned = pyfuncitem.obj(**arguments)
-        except pytest.xfail.Exception:
-            raise  # a kind of `fail` to Python, and of `skip` to pytest
-        except pytest.fail.Exception as failure:
-            raise AssertionError(str(failure)) from failure
-        if returned is None and spec_of(pyfuncitem.function) is None:
-            return Verdict(outcome=Outcome.PASSED, summary="Every assertion holds.")
-        return returned
-
-    result = evaluate(spec, case.subject, procedure)
-    pyfuncitem.stash[RESULT] = session.redacted(result)
+    pyfuncitem.stash[RESULT] = judged(pyfuncitem, session, pyfuncitem.funcargs)
     return True
 
 
@@ -276,19 +289,6 @@ def _may_fail(item: pytest.Function) -> bool:
     """Whether its author marks a test of theirs `xfail`; a check takes waivers only."""
     marked = item.get_closest_marker("xfail") is not None
     return marked and spec_of(item.function) is None
-
-
-def _judges(items: list[pytest.Item], session: Session) -> dict[str, Judged]:
-    """Return the function of every check that judges exchanges, by check id."""
-    judges: dict[str, Judged] = {}
-    for item in items:
-        if isinstance(item, pytest.Function) and CASE in item.stash:
-            spec, case = item.stash[CASE]
-            if is_passive(item) and not case.inapplicable:
-                judges[spec.id] = Judged(
-                    function=item.function, target=session.target(spec.id)
-                )
-    return judges
 
 
 @pytest.hookimpl(wrapper=True)
@@ -307,19 +307,17 @@ def pytest_runtest_makereport(
     if result is None or report.when == "teardown":
         result = session.redacted(without_verdict(item, report, call))
     outcome = result.verdict.outcome
-    report.outcome = PYTEST_OUTCOME[outcome]  # type: ignore[assignment]
-    report.longrepr = representation(result, item)
-    report.tollproof = to_json(result)  # type: ignore[attr-defined]
+    report.outcome = PYTEST_OUTCOME[outcome]
+    report.longrepr = representation(result, item.location)
+    attach(report, result, item.config)
     return report
 
 
 def pytest_report_teststatus(
     report: pytest.CollectReport | pytest.TestReport,
 ) -> tuple[str, str, str] | None:
-    data = getattr(report, "tollproof", None)
-    if data is None:
-        return None
-    return WORDS[Outcome(data["verdict"]["outcome"])]
+    result = attached(report)
+    return WORDS[result.verdict.outcome] if result else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -350,9 +348,9 @@ class _Listener:
         self._session = session
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        data = getattr(report, "tollproof", None)
-        if data is not None:
-            self._session.add(from_json(Result, data))
+        result = attached(report)
+        if result is not None:
+            self._session.add(result)
         elif report.failed:
             self._session.others_failed = True
 

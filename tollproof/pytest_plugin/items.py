@@ -72,6 +72,10 @@ def _slug(name: str) -> str:
     return re.sub("[^a-z0-9]+", "-", name.lower().removeprefix("test")).strip("-")
 
 
+#: The fixture that gives the deployment under judgement.
+TARGET = "target"
+
+
 class Turn(IntEnum):
     """When an item runs; past ANY, no other process sends anything any more."""
 
@@ -97,6 +101,20 @@ def turn(item: pytest.Item) -> Turn:
 
 def is_passive(item: pytest.Item) -> bool:
     return isinstance(item, pytest.Function) and PASSIVE in item.fixturenames
+
+
+def is_direct(item: pytest.Function) -> bool:
+    """Whether a check asks nothing of pytest: no fixture, mark or parameter."""
+    if CASE not in item.stash or item.cls is not None or spec_of(item.function) is None:
+        return False
+    if inspect.iscoroutinefunction(item.function):
+        return False
+    marks = {mark.name for mark in item.iter_markers()} - {"check", "parametrize"}
+    given = getattr(getattr(item, "callspec", None), "params", ())
+    # The fixture `target` asks for `request`; a check that does so is not direct.
+    fixtures = {*item.fixturenames} - {"request"}
+    asked = {*fixtures, *given, *inspect.signature(item.function).parameters}
+    return not marks and asked <= {TARGET, PASSIVE, *SUBJECTS}
 
 
 def refuse_collisions(items: list[pytest.Item]) -> None:

@@ -5,15 +5,16 @@ Knows pytest's words for outcomes. Must not know how a verdict was reached.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from tollproof.evaluate import verdict_of
 from tollproof.judgement import Exit
-from tollproof.model import Outcome, Reason, Result, Verdict, now
-from tollproof.pytest_plugin.shared import CASE
+from tollproof.model import Outcome, Reason, Result, Verdict, from_json, now, to_json
+from tollproof.pytest_plugin.shared import CASE, worker_id
 from tollproof.reporting.text import one_line, visible
 
 WORDS = {
@@ -22,7 +23,7 @@ WORDS = {
     Outcome.INCONCLUSIVE: ("inconclusive", "?", "INCONCLUSIVE"),
     Outcome.NOT_APPLICABLE: ("not applicable", "-", "NOT APPLICABLE"),
 }
-PYTEST_OUTCOME = {
+PYTEST_OUTCOME: Mapping[Outcome, Literal["passed", "failed", "skipped"]] = {
     Outcome.PASSED: "passed",
     Outcome.FAILED: "failed",
     Outcome.INCONCLUSIVE: "failed",
@@ -85,12 +86,26 @@ def _conclude(error: BaseException | None) -> Verdict:
     return Verdict(outcome=Outcome.PASSED, summary="Every assertion holds.")
 
 
-def representation(result: Result, item: pytest.Item) -> Any:
+def attach(report: pytest.TestReport, result: Result, config: pytest.Config) -> None:
+    """Send a result along with its report; as JSON where that leaves the process."""
+    value = to_json(result) if worker_id(config) else result
+    report.tollproof = value  # type: ignore[attr-defined]
+
+
+def attached(report: pytest.CollectReport | pytest.TestReport) -> Result | None:
+    """Return the result that came along with a report, if one did."""
+    data = getattr(report, "tollproof", None)
+    if data is None or isinstance(data, Result):
+        return data
+    return from_json(Result, data)
+
+
+def representation(result: Result, location: tuple[str, int | None, str]) -> Any:
     verdict = result.verdict
     if verdict.outcome is Outcome.PASSED:
         return None
     if verdict.outcome is Outcome.NOT_APPLICABLE:
-        path, line, _ = item.location
+        path, line, _ = location
         return (str(path), line or 0, one_line(verdict.summary))
     lines = [f"{result.check} on {result.subject}: {visible(verdict.summary)}"]
     if verdict.expected or verdict.actual:
