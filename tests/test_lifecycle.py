@@ -114,6 +114,31 @@ def test_what_cannot_be_removed_is_listed(tmp_path: Path) -> None:
     assert NEW not in left
 
 
+@pytest.mark.parametrize("status", [0, 500, 503])
+def test_a_creation_without_an_answer_may_have_left_a_key(
+    tmp_path: Path, status: int
+) -> None:
+    def answers(method: str, path: str) -> tuple[int, object]:
+        if method == "POST" and not status:
+            raise ConnectionResetError
+        return status if method == "POST" else 200, None
+
+    with deployed(tmp_path, answers) as (deployment, _, requests):
+        with pytest.raises(Undetermined):
+            lifecycle.create(deployment, "some.check")
+        (left,) = deployment.undo()
+        assert "may be left" in left
+        assert len(requests) == 1
+
+
+@pytest.mark.parametrize("status", [400, 403, 409, 429])
+def test_a_creation_that_is_refused_leaves_nothing(tmp_path: Path, status: int) -> None:
+    with deployed(tmp_path, lambda method, path: (status, None)) as (deployment, _, __):
+        with pytest.raises(Undetermined):
+            lifecycle.create(deployment, "some.check")
+        assert deployment.undo() == ()
+
+
 def test_a_key_that_is_gone_already_is_not_left_over(tmp_path: Path) -> None:
     answers = numbered()
     deletions = iter((200, 404, 404))

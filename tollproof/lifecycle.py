@@ -37,6 +37,7 @@ LONGEST_WAIT = 90.0
 CREATING = "create a key"
 REMOVING = "remove a key that the run created"
 #: What texts are called that may be a key, in an answer that should hold one.
+UNANSWERED = "a key whose creation had no answer"
 UNREAD = f"{CREATED}that is not where the profile says"
 
 
@@ -345,6 +346,15 @@ def _shelter(deployment: Deployment, body: bytes, by: str, is_ours: bool) -> Non
 # -- undoing -------------------------------------------------------------------------
 
 
+def _may_be_left(deployment: Deployment) -> None:
+    """List a creation whose answer was lost: nobody can tell what it has made."""
+    at = time.strftime("%H:%M:%S", time.gmtime())
+    deployment.cleanup[UNANSWERED] = lambda: (
+        f"A call to create a key, at {at} UTC, had no usable answer, so a key may be "
+        "left that could not be removed: look for one of that time and revoke it."
+    )
+
+
 def _must_be_removed(
     deployment: Deployment, key_id: str, name: str, by: str = ""
 ) -> None:
@@ -424,10 +434,10 @@ def _step(
     probe = _probe(deployment, act, purpose=purpose, key_id=key_id, take=take, by=by)
     asked = time.perf_counter()
     undoing = purpose == REMOVING
-    exchange = answered(
-        deployment.client.send(probe, check=check, undoing=undoing),
-        deployment.profile,
-    )
+    sent = deployment.client.send(probe, check=check, undoing=undoing)
+    if purpose == CREATING and (sent.response is None or sent.status >= 500):
+        _may_be_left(deployment)
+    exchange = answered(sent, deployment.profile)
     done = time.perf_counter()
     if not 200 <= exchange.status < 300 and not _gone(deployment, exchange, purpose):
         raise Undetermined(
@@ -511,6 +521,8 @@ def _run(
             environ=dict(os.environ),
         )
     except ProgramFailed as error:
+        if purpose == CREATING:
+            _may_be_left(deployment)
         raise Undetermined(
             Reason.PRECONDITION, f"The command to {purpose}: {error}."
         ) from None
