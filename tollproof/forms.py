@@ -31,14 +31,16 @@ from tollproof.ratelimit.promise import (
 )
 from tollproof.target import Target
 
-#: Fields that must not give a request an allowance of its own.
-FORWARDED: Headers = (
+#: Fields that must not give a request an allowance of its own; the first claims another
+#: origin.
+FORWARDED = "forwarded"
+_FORWARDED: Headers = (
     ("X-Forwarded-For", "203.0.113.7"),
     ("X-Real-IP", "203.0.113.8"),
     ("Forwarded", "for=203.0.113.9"),
 )
 _FIELDS: tuple[tuple[str, Headers], ...] = (
-    ("forwarded", FORWARDED),
+    (FORWARDED, _FORWARDED),
     ("other-agent", (("User-Agent", "Mozilla/5.0"), ("Accept-Language", "xx"))),
 )
 #: What no object is called.

@@ -144,6 +144,9 @@ def _way(trial: Trial, suites: tuple[str, ...]) -> _Way:
         return _Way(suites=("sdk",))
     if SUSTAINED in trial.needs:
         return _Way(suites=(SUSTAINED,), tier=Tier.LOAD, limit=SMALL, window=SHORT)
+    if any(need.startswith("failures=") for need in trial.needs):
+        # All other suites show wrong credentials by the hundred.
+        return _Way(suites=("ratelimit",), limit=LIMIT, window=WINDOW)
     spared = set(LONG) - set(trial.needs)
     chosen = suites or tuple(sorted(running.suite_names() - spared - {SUSTAINED}))
     if spared == set(LONG):
@@ -194,6 +197,7 @@ def _profile(trial: Trial, way: _Way, folder: Path) -> Iterator[Path]:
         replicas=1 if "replicas" in trial.needs else 0,
         algorithm=_way_of(trial.needs, "algorithm", USUAL),
         per=_way_of(trial.needs, "per", "key"),
+        failures=int(_way_of(trial.needs, "failures", "0")),
         limit=way.limit,
         window=way.window,
     ) as deployment:

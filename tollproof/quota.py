@@ -6,16 +6,19 @@ load side and the result to the analysis. Must not judge: `tollproof.ratelimit` 
 
 from __future__ import annotations
 
+import random
+import string
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tollproof.client import Headers
 from tollproof.deployment import Deployment
 from tollproof.errors import Undetermined, UsageError
-from tollproof.forms import Form, forms, useful
+from tollproof.forms import FORWARDED, Form, forms, useful
 from tollproof.identity import Identity
 from tollproof.load.allowance import Budget
 from tollproof.load.engine import Limits
@@ -26,11 +29,13 @@ from tollproof.model import Reason, Verdict
 from tollproof.operations import Operation
 from tollproof.profile.model import Profile
 from tollproof.profile.promises import Policy as DeclaredPolicy
+from tollproof.ratelimit.aside import ASIDE, CALLERS
 from tollproof.ratelimit.attribution import attribute, owner_of
 from tollproof.ratelimit.draft import judge_fields
 from tollproof.ratelimit.finding import Aspect, Finding
 from tollproof.ratelimit.guards import Guard, refuses_all
 from tollproof.ratelimit.measure import Measurement, analyse, withhold
+from tollproof.ratelimit.narrowing import without_phases
 from tollproof.ratelimit.observation import Trace
 from tollproof.ratelimit.planning import plan
 from tollproof.ratelimit.promise import (
@@ -55,6 +60,7 @@ from tollproof.target import Target
 KEYS = 4
 #: Windows after its last request in which a key is rested.
 RESTED = 1.05
+_ALPHABET = string.ascii_letters + string.digits
 _ERRONEOUS = (ERRONEOUS, ERRONEOUS_AT_ALL)
 
 
@@ -66,6 +72,7 @@ class Plan:
         keys: the identities that spend their allowance, the first one's twin last.
         operation: what they all ask for.
         forms: other forms of the request, that the schedule names.
+        strangers: headers with a wrong credential, by the label of who sends them.
     """
 
     promise: RateLimitPromise
@@ -73,6 +80,7 @@ class Plan:
     keys: tuple[Identity, ...]
     operation: Operation
     forms: tuple[Form, ...] = ()
+    strangers: Mapping[str, Headers] = field(default_factory=dict, repr=False)
 
     @property
     def seconds(self) -> float:
@@ -83,6 +91,13 @@ class Plan:
     def requests(self) -> int:
         """The most requests it sends."""
         return self.schedule.most_requests
+
+    @property
+    def failing(self) -> float:
+        """When the first request with a wrong credential is sent; 0 without any."""
+        labels = self.strangers.keys()
+        sent = (shot.at for shot in self.schedule.shots if shot.key in labels)
+        return min(sent, default=0.0)
 
     @property
     def rest(self) -> float:
@@ -111,7 +126,7 @@ def promise_of(profile: Profile) -> RateLimitPromise:
             retry_after_on_success=told.retry_after_on_success,
             ietf=Ietf(told.ietf),
         )
-    counts = declared.counts
+    counts, failing = declared.counts, declared.failed_authentications
     said = "counts" in declared.model_fields_set
     return RateLimitPromise(
         policy=_policy(declared),
@@ -122,11 +137,16 @@ def promise_of(profile: Profile) -> RateLimitPromise:
         status=declared.status,
         headers=headers,
         counting=Counting(
-            errors=counts.errors if said else None,
+            errors=counts.errors if "errors" in counts.model_fields_set else None,
             rejected=counts.rejected if said else None,
             methods=counts.methods,
         ),
         policies=tuple(_policy(item) for item in declared.policies),
+        strangers=Policy(
+            limit=failing.limit, window=float(failing.window), per=failing.per
+        )
+        if failing
+        else None,
     )
 
 
@@ -157,23 +177,57 @@ def plan_measurement(
     """
     promise = promise_of(deployment.profile)
     operation = ordinary_operation(deployment)
-    keys, twin = _keys(deployment, operation, promise.per)
+    keys, twin, others = _keys(deployment, operation, promise.per)
     plain = plain_request(deployment, operation, keys[0])
     chosen = sift(operation, forms(deployment, operation, plain, keys))
+    strangers = _strangers(keys[0], promise)
+    wrong = [form.name for form in chosen if form.name in _ERRONEOUS]
+    asks = _asks_with_errors(promise, keys, others) if wrong else None
     schedule = plan(
         promise,
         [identity.name for identity in keys],
         variants=[form.name for form in chosen if form.name not in _ERRONEOUS],
         sibling=twin.name if twin else "",
         per_second=deployment.profile.consent.budget.per_second or 6000.0,
+        errors=(asks.name, wrong[0]) if asks else None,
+        strangers=tuple(strangers),
+        spoofed=FORWARDED,
     )
+    more = (asks,) if asks and asks not in keys else ()
     return Plan(
         promise=promise,
         schedule=schedule,
-        keys=(*keys, *((twin,) if twin else ())),
+        keys=(*keys, *((twin,) if twin else ()), *more),
         operation=operation,
         forms=chosen,
+        strangers=strangers,
     )
+
+
+def _asks_with_errors(
+    promise: RateLimitPromise, keys: Sequence[Identity], others: Sequence[Identity]
+) -> Identity | None:
+    """Return who finds out whether errors count; None where nobody needs to or can."""
+    if promise.counting.errors is None:
+        return None
+    if others:
+        return others[0]
+    # A key that has just been measured has not rested for a longer window as well.
+    return None if promise.policies else keys[0]
+
+
+def _strangers(key: Identity, promise: RateLimitPromise) -> Mapping[str, Headers]:
+    """Return wrong credentials of the right form, by the label of who shows them."""
+    if promise.strangers is None:
+        return {}
+    one = promise.strangers.per in ("key", "token")
+    chance = random.Random(key.name)
+    found = {}
+    for number in range(1 if one else CALLERS):
+        label = f"stranger {number + 1}"
+        wrong = key.variant(lambda value: guessed(value, chance), f"unknown {number}")
+        found[label] = key.showing(wrong.value)
+    return found
 
 
 def ordinary_operation(deployment: Deployment) -> Operation:
@@ -201,8 +255,8 @@ def ordinary_operation(deployment: Deployment) -> Operation:
 
 def _keys(
     deployment: Deployment, operation: Operation, per: str
-) -> tuple[tuple[Identity, ...], Identity | None]:
-    """Return identities whose allowance may be spent, and a twin of the first.
+) -> tuple[tuple[Identity, ...], Identity | None, tuple[Identity, ...]]:
+    """Return identities whose allowance may be spent, a twin of the first, and more.
 
     Those with the purpose `burst` come first, then those whose credential does not
     expire in the middle of a load; the one that other checks use as their control is
@@ -244,7 +298,19 @@ def _keys(
             or (item.organisation and item.organisation == keys[0].organisation)
         )
     ]
-    return keys, next(iter(twins), None)
+    twin = next(iter(twins), None)
+    return keys, twin, tuple(item for item in spare[KEYS:] if item is not twin)
+
+
+def guessed(value: str, chance: random.Random) -> str:
+    """Return a credential of the same form and prefix, the rest of it guessed."""
+    head, separator, rest = value.rpartition("_")
+    kinds = {True: string.digits, False: _ALPHABET}
+    letters = (
+        chance.choice(kinds[letter.isdigit()]) if letter.isalnum() else letter
+        for letter in rest
+    )
+    return head + separator + "".join(letters)
 
 
 def measurement(target: Target) -> Measurement:
@@ -264,6 +330,7 @@ def _measure(target: Target) -> Measurement:
     )
     job = _job(target, planned)
     _rest(deployment, planned)
+    _forget_failures(deployment, planned, ahead=planned.failing)
     with tempfile.TemporaryDirectory(prefix="tollproof-load-") as folder:
         try:
             outcome = run(
@@ -273,10 +340,13 @@ def _measure(target: Target) -> Measurement:
             )
         except (UsageError, OSError) as error:
             raise Undetermined(Reason.BUDGET, f"{error}.") from error
-    deployment.touch(*(key.name for key in planned.keys))
+    deployment.touch(*(key.name for key in planned.keys), *planned.strangers)
     if not len(outcome.trace):
         why = outcome.fault or "nothing was observed"
         raise Undetermined(Reason.HARNESS, f"The load could not be run: {why}.")
+    if planned.strangers:
+        # Whoever comes next would be refused on account of these.
+        _forget_failures(deployment, planned, ahead=0.0)
     untested = (*planned.schedule.untested, *(() if outcome.complete else (
         f"everything: the load did not come to its end ({outcome.fault})",
     )))  # fmt: skip
@@ -334,7 +404,7 @@ def judge(
         guard: what is known beside the trace, and makes it unfit.
     """
     measured = withhold(analyse(trace, promise, untested=untested), guard)
-    fields = judge_fields(trace, promise, measured)
+    fields = judge_fields(without_phases(trace, ASIDE), promise, measured)
     findings = tuple(
         fields if one.aspect is Aspect.IETF else one for one in measured.findings
     )
@@ -351,6 +421,26 @@ def _rest(deployment: Deployment, planned: Plan) -> None:
     while left := deployment.rested(names, planned.rest):
         deployment.say(
             f"ratelimit: keys rest for {left:.0f} s before they are measured"
+        )
+        time.sleep(min(left, 5.0))
+
+
+def _forget_failures(deployment: Deployment, planned: Plan, *, ahead: float) -> None:
+    """Wait until no wrong credential that was shown before can count any more.
+
+    Args:
+        ahead: seconds that pass anyway before the next is shown.
+    """
+    policy = planned.promise.strangers
+    if policy is None or not planned.strangers:
+        return
+    live = {name for name, one in deployment.identities.items() if one.is_live}
+    wrong = [*planned.strangers, *(deployment.used.keys() - live)]
+    rest = RESTED * policy.window
+    while (left := deployment.rested(wrong, rest) - ahead) > 0:
+        deployment.say(
+            f"ratelimit: wrong credentials are not shown for {left:.0f} s, until none "
+            "counts any more"
         )
         time.sleep(min(left, 5.0))
 
@@ -387,6 +477,7 @@ def _job(target: Target, planned: Plan) -> LoadJob:
         common,
         schedule=planned.schedule,
         requests=(*common.requests, *(form.spec for form in planned.forms)),
+        credentials={**common.credentials, **planned.strangers},
         headers=dict(header_names(planned.promise)),
         reset_form=planned.promise.headers.reset_form,
         # Whatever refuses, a shot that looks for refusals has found them.

@@ -240,6 +240,36 @@ def test_counting(target: Target) -> Verdict:
 
 
 @check(
+    id="ratelimit.errors-counted",
+    title="Requests that end in an error count as promised",
+    severity=Severity.LOW,
+    references=(*LIMITED, CWE(799)),
+    remediation="Count before anything is decided of the request, or say otherwise.",
+    needs=(*NEEDS, "promises.rate_limit.counts.errors"),
+    impact=Impact.LOAD,
+    tier=Tier.AUDIT,
+)
+def test_errors_counted(target: Target) -> Verdict:
+    """Whoever guesses at objects is answered with errors, and needs many of them."""
+    return verdict_on(target, Aspect.ERRORS)
+
+
+@check(
+    id="ratelimit.failed-authentications",
+    title="Wrong credentials are limited as promised",
+    severity=Severity.HIGH,
+    references=(*LIMITED, CWE(307), API(2, 2023), ASVS("5.0.0", "6.3.1")),
+    remediation="Count refused credentials by the address that the connection has.",
+    needs=(*NEEDS, "promises.rate_limit.failed_authentications"),
+    impact=Impact.LOAD,
+    tier=Tier.AUDIT,
+)
+def test_failed_authentications(target: Target) -> Verdict:
+    """Without a limit a credential is guessed, however long that takes."""
+    return verdict_on(target, Aspect.STRANGERS)
+
+
+@check(
     id="ratelimit.status",
     title="Callers beyond the limit are refused with the promised status",
     severity=Severity.MEDIUM,

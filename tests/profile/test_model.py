@@ -81,6 +81,7 @@ MEETS: list[tuple[str, tuple[dict[str, Any], ...], dict[str, Any]]] = [
         (),
         rate(headers={"retry_after": "either"}),
     ),
+    ("promises.rate_limit.counts.errors", (), rate(counts={"errors": False})),
     (
         "promises.headers.required",
         (),

@@ -18,10 +18,17 @@ from email.utils import format_datetime
 
 from tollproof.ratelimit.headers import seconds_to_wait, seconds_until_reset
 from tollproof.ratelimit.observation import Trace
-from tollproof.ratelimit.promise import RateLimitPromise, ResetForm
+from tollproof.ratelimit.promise import (
+    ERRONEOUS,
+    ERRONEOUS_AT_ALL,
+    RateLimitPromise,
+    ResetForm,
+)
 from tollproof.ratelimit.schedule import Cue, Schedule, Shot
 
 EPOCH = 1_790_000_000.0
+#: How the labels of callers with a wrong credential begin.
+STRANGER = "stranger"
 
 
 @dataclass(slots=True)
@@ -248,6 +255,10 @@ class Deployment:
         workers: processes that count apart, chosen by connection.
         bucket_of: which allowance a key uses, for keys that share one.
         apart: variants that have an allowance of their own.
+        errors_free: requests that end in an error are not counted.
+        failures: requests with a wrong credential that are borne in a window, from
+            all callers together; 0 for any number.
+        spoofable: who claims another origin may fail anew.
         retry_after: how the wait is written: `ceil`, `floor`, `round`, `exact`,
             `full` (always the window), `negative`, `none`.
         reset: `ceil`, `floor`, `round`, or seconds that it is off, as a float.
@@ -270,6 +281,9 @@ class Deployment:
     workers: int = 1
     bucket_of: Callable[[str], str] = field(default=lambda key: key)
     apart: frozenset[str] = frozenset()
+    errors_free: bool = False
+    failures: int = 0
+    spoofable: bool = False
     retry_after: str = "ceil"
     reset: str | float = "ceil"
     remaining: int = 0
@@ -412,7 +426,10 @@ class _Run:
         if found is None:
             # One seed for all: a phase by the clock is the same for every key.
             rng = random.Random(int(self.origin * 1000))
-            found = self.deployment.make(self.deployment.n, self.deployment.w, rng)
+            most = self.deployment.n
+            if key.startswith(STRANGER):
+                most = self.deployment.failures
+            found = self.deployment.make(most, self.deployment.w, rng)
             self.limiters[(bucket, worker)] = found
         return found
 
@@ -429,11 +446,19 @@ class _Run:
             self.trace.breaks.append(self.start + round(at * 1e9))
         if mishap in _STATUSES:
             status = _STATUSES[mishap]
+        elif deployment.errors_free and shot.variant in (ERRONEOUS, ERRONEOUS_AT_ALL):
+            status = 404
+        elif not deployment.failures and shot.key.startswith(STRANGER):
+            status = 401
         elif deployment.errors and rng.random() < deployment.errors:
             status = 500
         else:
             worker = connection % deployment.workers
             bucket = shot.key
+            if shot.key.startswith(STRANGER):
+                bucket = STRANGER
+                if deployment.spoofable and shot.variant != "plain":
+                    bucket += shot.variant
             if shot.variant in deployment.apart:
                 bucket += "/" + shot.variant
             limiter = self.limiter(bucket, worker)
@@ -447,6 +472,10 @@ class _Run:
             decision = limiter.ask(at + ahead)
             decision.reset -= ahead
             status = 200 if decision.admitted else deployment.refusal
+            if shot.key.startswith(STRANGER):
+                status = 401 if decision.admitted else deployment.refusal
+            elif shot.variant in (ERRONEOUS, ERRONEOUS_AT_ALL):
+                status = 404 if decision.admitted else deployment.refusal
             values = self.headers(decision, at, ahead)
         received = at + back + (3.0 if mishap == "slow" else 0.0)
         if mishap == "dies":

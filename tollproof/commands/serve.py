@@ -82,6 +82,12 @@ def _whose(fault: Fault) -> str:
     show_default=True,
     help="What has an allowance of its own.",
 )
+@click.option(
+    "--failures",
+    type=click.IntRange(0),
+    default=0,
+    help="Wrong credentials an address may show in a window; 0: any number.",
+)
 @click.option("--tls", is_flag=True, help="HTTPS, with a CA of its own.")
 @click.option(
     "--write-profile",

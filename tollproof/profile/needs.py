@@ -87,6 +87,11 @@ def _retry_after_is_scoped(profile: Profile) -> bool:
     return bool(limit and limit.headers and not limit.headers.retry_after_on_success)
 
 
+def _says_of_errors(profile: Profile) -> bool:
+    limit = profile.promises.rate_limit
+    return limit is not None and "errors" in limit.counts.model_fields_set
+
+
 def _mechanism(kind: str) -> Need:
     return Need(
         met=_live(_holds(Mechanism(kind))),
@@ -196,6 +201,11 @@ NEEDS: Mapping[str, Need] = {
         met=lambda profile: profile.promises.refusal.not_owned == 404,
         missing="The profile does not promise that objects of others are concealed: "
         "write refusal = { not_owned = 404 } under [promises].",
+    ),
+    "promises.rate_limit.counts.errors": Need(
+        met=_says_of_errors,
+        missing="The profile does not say whether errors count: add errors = true, or "
+        "errors = false, to [promises.rate_limit.counts].",
     ),
     "promises.rate_limit.headers.retry_after": Need(
         met=lambda profile: _retry_after(profile) not in (None, "none"),

@@ -184,7 +184,7 @@ def excess(lane: Lane, promise: RateLimitPromise, policy: Policy) -> Excess | No
                 strict = promise.algorithm is not Algorithm.SLIDING_COUNTER
                 # And where refusals came too early for any window, too few were
                 # admitted: that is a fault of its own, and no proof of too many.
-                if _unjustified(lane, promise) is not None and windows_explain(
+                if unjustified(lane, promise) is not None and windows_explain(
                     sent, received, limit=cap, length=window
                 ):
                     return None
@@ -225,7 +225,7 @@ def under_admission(
     found = {
         lane.key: one
         for lane in view
-        if (one := _unjustified(lane, promise)) is not None
+        if (one := unjustified(lane, promise)) is not None
     }
     if not found:
         if not any(lane.rows(REFUSED) for lane in view):
@@ -269,7 +269,7 @@ def under_admission(
     )
 
 
-def _unjustified(lane: Lane, promise: RateLimitPromise) -> tuple[float, int] | None:
+def unjustified(lane: Lane, promise: RateLimitPromise) -> tuple[float, int] | None:
     """Return (when, how many counted) of the least justified refusal, or None."""
     rows = lane.rows(REFUSED, plain=True)
     counts = promise.counting.rejected is True
@@ -347,7 +347,9 @@ def paced(view: View, promise: RateLimitPromise) -> Finding:
             f"{len(rows)} requests over {seconds:.1f} s, 95 % of what is promised, "
             "met no refusal",
         )
-    return inconclusive(aspect, "no key stayed just below the limit for a window")
+    return not_applicable(
+        aspect, "no key was kept just below the limit for a window: needs four keys"
+    )
 
 
 def edge(view: View, promise: RateLimitPromise) -> Finding:

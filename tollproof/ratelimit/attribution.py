@@ -17,10 +17,11 @@ from enum import StrEnum
 
 from tollproof.model import Outcome
 from tollproof.ratelimit import admitting
+from tollproof.ratelimit.aside import ASIDE
 from tollproof.ratelimit.finding import Aspect, Finding, withheld
 from tollproof.ratelimit.measure import Measurement, analyse
 from tollproof.ratelimit.models import BUCKET, COUNTER, COUNTER_REJECTED
-from tollproof.ratelimit.narrowing import plain_only
+from tollproof.ratelimit.narrowing import plain_only, without_phases
 from tollproof.ratelimit.observation import Trace
 from tollproof.ratelimit.promise import Policy, RateLimitPromise
 from tollproof.ratelimit.reopening import PRECISION
@@ -42,6 +43,8 @@ _TOO_MANY = frozenset(
         *(A.STAYS_CLOSED, A.REMAINING, A.IETF),
     )
 )
+#: What cannot be told where keys take from each other's allowance.
+_WHOSE = frozenset((A.ISOLATION, A.SHARING, A.SCOPE, A.ERRORS))
 #: What cannot be told of a limiter that is like none of the models.
 _INFERRED = (A.ALGORITHM, A.WINDOW, A.COUNTING, A.RESET)
 #: A fill that varies by no more than this is always cut off at the same number.
@@ -109,10 +112,10 @@ def attribute(
     _evasion(ledger, trace, promise, measured)
     if ledger.failed(A.ISOLATION):
         why = "the keys share one allowance, so none can be judged by itself"
-        ledger.owns(A.ISOLATION, _TOO_FEW | _TOO_MANY | {A.SHARING}, why)
+        ledger.owns(A.ISOLATION, _TOO_FEW | _TOO_MANY | _WHOSE, why)
     elif ledger.failed(A.SHARING) and promise.per in ("key", "token"):
         why = "keys of one organisation take from each other's allowance"
-        ledger.owns(A.SHARING, _TOO_FEW | _TOO_MANY | {A.ISOLATION}, why)
+        ledger.owns(A.SHARING, _TOO_FEW | _TOO_MANY | _WHOSE, why)
     if ledger.failed(A.COUNTING):
         why = "refused requests count, so a key is shut for longer"
         ledger.owns(A.COUNTING, _TOO_FEW, why)
@@ -122,7 +125,7 @@ def attribute(
     elif ledger.failed(A.RECOVERY):
         why = "a key that was shut is not let in again"
         ledger.owns(A.RECOVERY, _TOO_FEW, why)
-    seen = view(trace, promise)
+    seen = view(without_phases(trace, ASIDE), promise)
     _too_many(ledger, seen, promise, measured)
     if ledger.failed(A.UNDER_ADMISSION):
         why = "fewer requests are admitted than promised, in a window of any length"

@@ -31,6 +31,8 @@ class Aspect(StrEnum):
     SCOPE = "scope"
     EVASION = "evasion"
     COUNTING = "counting"
+    ERRORS = "errors"
+    STRANGERS = "strangers"
     STATUS = "status"
     LIMIT = "limit_header"
     REMAINING = "remaining_header"

@@ -14,16 +14,19 @@ from tollproof.model import Outcome, to_json
 from tollproof.ratelimit import (
     admitting,
     closing,
+    counted,
     evading,
     reopening,
     sharing,
     truthfulness,
     waiting,
 )
+from tollproof.ratelimit.aside import ASIDE, ERRORS, STRANGERS
 from tollproof.ratelimit.clock import Offset, clock_offset
 from tollproof.ratelimit.finding import Aspect, Finding
 from tollproof.ratelimit.guards import Guard, apply, guards
 from tollproof.ratelimit.infer import Inference, infer
+from tollproof.ratelimit.narrowing import as_one, phases_only, without_phases
 from tollproof.ratelimit.observation import Trace
 from tollproof.ratelimit.promise import BY_ADDRESS, RateLimitPromise
 from tollproof.ratelimit.restart import outages, parts, started_anew
@@ -89,15 +92,20 @@ def analyse(
 def _judged(
     trace: Trace, promise: RateLimitPromise, untested: Sequence[str]
 ) -> Measurement:
+    whole = trace
+    trace = without_phases(whole, ASIDE)
     everyone = view(trace, promise)
     seen = _own(everyone, promise)
     inference = infer(tuple(seen), promise.tightest)
     offset = clock_offset(seen)
     found = guards(seen, promise)
     over = admitting.over_admission(seen, promise)
+    under = admitting.under_admission(seen, promise, inference)
+    failing = view(phases_only(whole, ERRORS), promise, seen.refusal)
+    unknown = view(as_one(phases_only(whole, STRANGERS)), promise)
     judged = (
         over,
-        admitting.under_admission(seen, promise, inference),
+        under,
         admitting.paced(seen, promise),
         admitting.edge(seen, promise),
         admitting.algorithm(promise, inference),
@@ -111,6 +119,8 @@ def _judged(
         evading.scope(everyone, promise, inference, over),
         evading.evasion(seen, promise, inference, over),
         reopening.counting(promise, inference),
+        counted.errors(failing, seen, promise, inference, over, under),
+        counted.strangers(unknown, promise),
         sharing.status(seen, promise),
         truthfulness.limit_header(seen, promise),
         truthfulness.remaining_header(seen, promise, inference),
@@ -124,7 +134,7 @@ def _judged(
         inference=inference,
         offset=offset,
         guards=found,
-        requests=len(trace),
+        requests=len(whole),
         admitted=outcomes.count(ADMITTED),
         refused=outcomes.count(REFUSED),
         unknown=outcomes.count(UNKNOWN),

@@ -23,6 +23,34 @@ def plain_only(trace: Trace) -> Trace:
     return only(trace, rows)
 
 
+def without_phases(trace: Trace, names: Collection[str]) -> Trace:
+    """Return a trace without some phases, each named by how its parts begin."""
+    return _by_phase(trace, names, kept=False)
+
+
+def phases_only(trace: Trace, name: str) -> Trace:
+    """Return a trace of one phase, named by how its parts begin."""
+    return _by_phase(trace, (name,), kept=True)
+
+
+def _by_phase(trace: Trace, names: Collection[str], *, kept: bool) -> Trace:
+    chosen = {
+        number
+        for number, text in enumerate(trace.labels)
+        if text.partition(".")[0] in names
+    }
+    rows = [row for row, phase in enumerate(trace.phase) if (phase in chosen) is kept]
+    return trace if len(rows) == len(trace) else only(trace, rows)
+
+
+def as_one(trace: Trace) -> Trace:
+    """Return a trace in which all requests are of the first one's key."""
+    other = only(trace, range(len(trace)))
+    if len(trace):
+        other.key = array(trace.key.typecode, [trace.key[0]] * len(trace))
+    return other
+
+
 def only(trace: Trace, rows: Sequence[int]) -> Trace:
     """Return a trace of some rows."""
     other = _alike(trace)

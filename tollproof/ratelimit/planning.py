@@ -25,6 +25,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tollproof.ratelimit.aside import POOL, ask_with_errors, fail_to_come_in
 from tollproof.ratelimit.promise import RateLimitPromise
 from tollproof.ratelimit.schedule import Cue, Phase, Schedule, Shot
 
@@ -35,12 +36,10 @@ ACROSS, AFTER = 30, 15
 #: How often the limit may be exceeded while we look for how far it can be.
 FACTOR = 3
 ASK = "cap.ask"
-#: Connections that an ordinary fill is spread over.
-POOL = 16
 
 
 @dataclass(slots=True, kw_only=True)
-class _Draft:
+class Draft:
     """Shots in the making, with what every phase needs to know."""
 
     promise: RateLimitPromise
@@ -337,6 +336,9 @@ def plan(
     variants: Sequence[str] = (),
     sibling: str = "",
     rounds: int | None = None,
+    errors: tuple[str, str] | None = None,
+    strangers: Sequence[str] = (),
+    spoofed: str = "",
 ) -> Schedule:
     """Plan a measurement.
 
@@ -352,15 +354,20 @@ def plan(
         sibling: a key of the same organisation as `keys[0]`, asked while that is shut.
         rounds: how often to go through it all; by default once, and more often for
             limits so small that one round tells too little, where that is quick.
+        errors: the key that asks whether errors count, and the form of a request that
+            ends in one. A key of its own asks meanwhile, another one afterwards.
+        strangers: labels of callers with wrong credentials, who fail in the end.
+        spoofed: the form of a request that claims to come from elsewhere.
 
     Raises:
         ValueError: there is no key, or one is named twice.
     """
     labels = tuple(keys[:4])
-    everyone = (*labels, *trials, *((sibling,) if sibling else ()))
+    own = (errors[0],) if errors and errors[0] not in labels else ()
+    everyone = (*labels, *trials, *((sibling,) if sibling else ()), *own, *strangers)
     if not labels or len(set(everyone)) != len(everyone):
         raise ValueError("a measurement needs keys, each named once")
-    draft = _Draft(promise=promise, per_second=per_second)
+    draft = Draft(promise=promise, per_second=per_second)
     window = draft.window
     starts = _starts(labels, with_paced=len(labels) > 3 if paced is None else paced)
     repeat = _rounds(promise) if rounds is None else rounds
@@ -379,6 +386,14 @@ def plan(
         over = max(shot.ends for shot in draft.shots) + 1.13 * window
     for turn, key in enumerate(trials):
         draft.trial(key, (0.03 + 0.02 * turn) * window)
+    if errors:
+        # While the first key is shut, which shows that no window ends; or so late that
+        # a sliding counter too has forgotten what that key did before.
+        at = 0.36 * window if own else over + window
+        ask_with_errors(draft, errors[0], at, errors[1])
+    if strangers and promise.strangers:
+        last = max(shot.ends for shot in draft.shots) + draft.pause
+        fail_to_come_in(draft, strangers, last, promise.strangers, spoofed)
     shots = tuple(draft.shots)
     untested = []
     if draft.quick > 0.1 * window:

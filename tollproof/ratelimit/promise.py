@@ -133,6 +133,7 @@ class RateLimitPromise:
         tolerance: share of the limit by which it may be exceeded, 0.05 for 5 %.
         status: of a refusal.
         policies: further limits that hold at the same time.
+        strangers: the limit on requests with a wrong credential; None without one.
     """
 
     policy: Policy
@@ -144,6 +145,7 @@ class RateLimitPromise:
     headers: HeaderPromise = field(default_factory=HeaderPromise)
     counting: Counting = field(default_factory=Counting)
     policies: tuple[Policy, ...] = ()
+    strangers: Policy | None = None
 
     @property
     def all_policies(self) -> tuple[Policy, ...]:

@@ -84,7 +84,7 @@ def isolation(view: View, promise: RateLimitPromise) -> Finding:
             **figures,
         )
     for other in lanes:
-        spans = _shut(other)
+        spans = shut(other)
         begins = [begin for begin, _ in spans]
         for lane in lanes:
             if lane is other or together.count <= policy.limit:
@@ -112,8 +112,8 @@ def _untouched(lane: Lane, policy: Policy) -> bool:
     )
 
 
-def _shut(lane: Lane) -> list[tuple[float, float]]:
-    """Return (from, to) of each run of refusals of plain requests."""
+def shut(lane: Lane) -> list[tuple[float, float]]:
+    """Return (from, to) of each run of refusals of plain requests, in seconds."""
     spans: list[tuple[float, float]] = []
     begin: float | None = None
     end = 0.0
@@ -147,7 +147,7 @@ class Asked:
 def siblings(view: View) -> Asked | None:
     """Return how a second key fared; None when nothing clear can be said."""
     main = next((lane for lane in view if "cap.probe" in lane.phase), None)
-    spans = _shut(main) if main else []
+    spans = shut(main) if main else []
     for lane in view:
         rows = [
             row

@@ -152,12 +152,15 @@ class View:
         return self.trace.wall(self.start + round(at * 1e9))
 
 
-def view(trace: Trace, promise: RateLimitPromise) -> View:
+def view(trace: Trace, promise: RateLimitPromise, refusal: int | None = None) -> View:
     """Sort a trace into lanes.
 
     Sending order decides the order of a lane; ties are broken by reception.
+
+    Args:
+        refusal: the status of refusals, where it is known from elsewhere.
     """
-    refusal = _refusal(trace, promise)
+    refusal = _refusal(trace, promise) if refusal is None else refusal
     told = [_told(values, promise) for values in trace.sets]
     order = sorted(
         range(len(trace)), key=lambda row: (trace.sent[row], trace.received[row])

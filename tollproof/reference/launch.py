@@ -86,6 +86,7 @@ def serving(
     redis: str | None = None,
     algorithm: str = USUAL,
     per: str = "key",
+    failures: int = 0,
     tls: bool = False,
     port: int = 0,
     host: str = "127.0.0.1",
@@ -101,6 +102,8 @@ def serving(
         replicas: further addresses with the same keys, each a process of its own.
         algorithm: how requests are counted; the profile promises it.
         per: what has an allowance of its own; the profile promises that too.
+        failures: wrong credentials that an address may show in a window, which the
+            profile promises as well; 0 for any number.
         port: 0 for any that is free.
         in_process: in a thread of this process, which starts in milliseconds; always
             one worker.
@@ -111,7 +114,7 @@ def serving(
     """
     if name == SPARK:
         plain_only = workers == 1 and not replicas and algorithm == USUAL
-        plain_only = plain_only and per == "key"
+        plain_only = plain_only and per == "key" and not failures
         if not plain_only or redis or tls:
             raise UsageError(f"{SPARK} takes faults, a limit, a window and an address")
         with _spark(faults, limit, window, port, host) as spark:
@@ -124,7 +127,7 @@ def serving(
         )
     if per not in SCOPES:
         raise UsageError(f"nothing is counted per {per!r}: choose {', '.join(SCOPES)}")
-    ways = {"algorithm": algorithm, "per": per}
+    ways = {"algorithm": algorithm, "per": per, "failures": str(failures)}
     _fit(chosen, workers=workers, replicas=replicas, ways=ways)
     if replicas and tls:
         raise UsageError("replicas are served over plain HTTP only: leave tls out")
@@ -159,6 +162,7 @@ def serving(
             redis=redis,
             algorithm=algorithm,
             per=per,
+            failures=failures,
             issuer=issuer.name,
             audience=issuer.project,
             certificates=f"{issuer_url}/certificates",
@@ -174,6 +178,7 @@ def serving(
             issuer_url=issuer_url,
             algorithm=algorithm,
             per=per,
+            failures=failures,
             replicas=tuple(_url("http", host, one) for one in others),
         )
         seeded = seed(folder, chosen, window)
@@ -362,6 +367,7 @@ def serve(
     redis: str | None = None,
     algorithm: str = USUAL,
     per: str = "key",
+    failures: int = 0,
     tls: bool = False,
     port: int = 0,
     host: str = "127.0.0.1",
@@ -398,6 +404,7 @@ def serve(
             redis=redis,
             algorithm=algorithm,
             per=per,
+            failures=failures,
             tls=tls,
             port=port,
             host=host,

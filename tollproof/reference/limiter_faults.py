@@ -44,6 +44,23 @@ RATELIMIT: Rows = (
     ("window", "limiter-window-long", "the window lasts for 140 % of its length"),
     ("recovery", "limiter-never-recovers", "a counter never expires"),
     ("counting", "limiter-refusals-prolong", "every request puts the window's end off"),
+    (
+        "errors-counted",
+        "limiter-forgives-errors",
+        "requests that end in an error are taken off the count",
+    ),
+    (
+        "failed-authentications",
+        "failures-unlimited",
+        "wrong credentials may be tried without end",
+        "failures=30",
+    ),
+    (
+        "failed-authentications",
+        "failures-trust-forwarded-for",
+        "whoever names another address may try wrong credentials anew",
+        "failures=30",
+    ),
     ("isolation", "limiter-shared-by-all", "one counter serves all keys"),
     (
         "sharing",

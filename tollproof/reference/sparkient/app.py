@@ -76,6 +76,8 @@ class Sparkient:
         answer = envelope(500, "Something went wrong on our side")
         try:
             answer = await self._answer(call, receive)
+            if self.miscount is not None:
+                self.miscount.ended(call, answer.status)
         finally:
             # What goes wrong in here is answered too, and then reported by the server.
             self.finish(call, answer)
@@ -126,6 +128,8 @@ class Sparkient:
             refusal = await self._identify(call, now)
         self._bound(call)
         if refusal:
+            if refusal is not Refusal.MISSING:
+                self._count_failure(call, now)
             raise ApiError(
                 401,
                 "Missing credentials: send an API key as a bearer token"
@@ -215,6 +219,27 @@ class Sparkient:
                 retry_after=str(max(1, math.ceil(decision.retry_after))),
             )
         return None
+
+    def _count_failure(self, call: Call, now: float) -> None:
+        """Count a wrong credential against its address, where that is limited.
+
+        Raises:
+            ApiError: 429, when the address has shown too many.
+        """
+        service = self.service
+        if not service.failures or "failures-unlimited" in self.faults:
+            return
+        source = call.peer
+        if "failures-trust-forwarded-for" in self.faults:
+            source = call.value(b"x-forwarded-for").decode("latin-1") or source
+        owner = f"failures {source}"
+        decision = self.limiter.hit(owner, service.failures, service.window, now)
+        if not decision.allowed:
+            raise ApiError(
+                429,
+                "Too many wrong credentials: wait until the window is over",
+                retry_after=str(max(1, math.ceil(decision.retry_after))),
+            )
 
     def _bound(self, call: Call) -> None:
         """Refuse what is too long to be meant.

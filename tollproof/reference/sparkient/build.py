@@ -48,6 +48,8 @@ class Settings:
         origin: the deployment's own, `scheme://host:port`.
         limit, window: the default allowance: requests, seconds.
         per: what has an allowance of its own, one of `miscounts.SCOPES`.
+        failures: wrong credentials that an address may show in a window; 0 for any
+            number.
         redis: URL of the server that counts; None to count in SQLite.
         algorithm: how requests are counted, one of `algorithms.ALGORITHMS`.
         issuer, audience: of the ID tokens that are accepted.
@@ -62,6 +64,7 @@ class Settings:
     redis: str | None = None
     algorithm: str = USUAL
     per: str = "key"
+    failures: int = 0
     issuer: str = ""
     audience: str = ""
     certificates: str = ""
@@ -95,6 +98,7 @@ def build(settings: Settings) -> Built:
             limit=settings.limit,
             window=settings.window,
             per=settings.per,
+            failures=settings.failures,
             faults=faults,
         ),
         limiter=limiter,

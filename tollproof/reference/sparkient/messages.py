@@ -32,6 +32,7 @@ class Call:
         principal: whose key it carries, once that is verified.
         flaw: why the key it carries is refused, where it is a key at all.
         decision: what the limiter said; None when the request is not counted.
+        owner: whose allowance a faulty limiter took it from.
         body: None until it is read.
         window: length of the window that it is counted in, seconds.
         unread: which part of the request could not be read; empty for a whole one.
@@ -48,6 +49,7 @@ class Call:
     principal: Principal | None = None
     flaw: Flaw | None = None
     decision: Decision | None = None
+    owner: str = ""
     window: float = 0.0
     unread: str = ""
     body: bytes | None = None

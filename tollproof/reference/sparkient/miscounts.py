@@ -197,6 +197,28 @@ class _Hesitates:
 
 
 @dataclass(slots=True)
+class _Forgives:
+    """Takes a request off the count again once it has ended in an error."""
+
+    windows: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+    def __call__(self, limiter: Limiter, one: Request) -> Decision:
+        ends, used = self.windows.get(one.owner, (0.0, 0))
+        if one.now >= ends:
+            ends, used = one.now + one.window, 0
+        allowed = used < one.limit
+        used += allowed
+        self.windows[one.owner] = (ends, used)
+        return _window(one, allowed, used, ends)
+
+    def ended(self, owner: str, status: int) -> None:
+        """Learn how a request that was admitted has ended."""
+        ends, used = self.windows.get(owner, (0.0, 0))
+        if 400 <= status < 500:
+            self.windows[owner] = (ends, max(0, used - 1))
+
+
+@dataclass(slots=True)
 class _Forgets:
     """Loses a counter every hundred requests, as a store that evicts keys does."""
 
@@ -266,6 +288,7 @@ MISCOUNTS: dict[str, Callable[[], Count]] = {
     "limiter-counts-targets-apart": lambda: _by_target,
     "limiter-gives-way": _Gives,
     "limiter-refusals-prolong": _Prolongs,
+    "limiter-forgives-errors": _Forgives,
     "limiter-reads-then-writes": _Hesitates,
     "load-one-at-a-time": _OneByOne,
     "load-slows-down": _SlowsDown,
@@ -286,7 +309,14 @@ class Miscount:
         if one.who.requests:
             return _hit(limiter, one)
         decision = self.count(limiter, one)
+        one.call.owner = one.owner
         return decision if isinstance(decision, Decision) else await decision
+
+    def ended(self, call: Call, status: int) -> None:
+        """Learn how a request has ended."""
+        counted = call.owner and call.decision and call.decision.allowed
+        if counted and isinstance(self.count, _Forgives):
+            self.count.ended(call.owner, status)
 
 
 def miscount(faults: Collection[str]) -> Miscount | None:

@@ -50,6 +50,8 @@ class Place:
         http_url: the plain-HTTP twin; empty without TLS.
         limit, window: the default allowance: requests, seconds.
         per: what has an allowance of its own.
+        failures: wrong credentials that an address may show in a window; 0 for any
+            number.
         issuer_url: where the issuer of ID tokens is.
         algorithm: how requests are counted.
         replicas: further addresses with the same keys.
@@ -64,6 +66,7 @@ class Place:
     issuer_url: str = ""
     algorithm: str = USUAL
     per: str = "key"
+    failures: int = 0
 
 
 def profile_text(place: Place, seeded: Seeded) -> str:
@@ -203,6 +206,16 @@ def _shape(place: Place) -> str:
     return ""
 
 
+def _failures(place: Place) -> str:
+    """Return the limit on wrong credentials, where there is one."""
+    if not place.failures:
+        return ""
+    return (
+        f"\nfailed_authentications = {{ limit = {place.failures}, "
+        f'window = {place.window}, per = "address" }}'
+    )
+
+
 def _promises(place: Place) -> str:
     codes = ", ".join(f"{status} = [{_quoted(code)}]" for status, code in CODES.items())
     # 408 and 500 are kept in shape, but nobody should have to wait for them.
@@ -247,7 +260,7 @@ window = {place.window}
 per = {_quoted(place.per)}
 algorithm = {_quoted(place.algorithm)}{_shape(place)}
 counts = {{ errors = true, rejected = false }}
-status = 429
+status = 429{_failures(place)}
 
 [promises.rate_limit.headers]
 limit = "X-RateLimit-Limit"

@@ -30,6 +30,8 @@ class Service:
     Attributes:
         limit, window: the default allowance: requests, seconds.
         per: what has an allowance of its own.
+        failures: wrong credentials that an address may show in a window; 0 for any
+            number.
     """
 
     keys: KeyStore
@@ -38,6 +40,7 @@ class Service:
     limit: int
     window: float
     per: str = "key"
+    failures: int = 0
     faults: frozenset[str] = frozenset()
 
 
