@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.ratelimit.cells import CELLS, Setting, schedule_of
-from tests.ratelimit.simulated import LAN, Deployment, run
+from tests.ratelimit.simulated import LAN, WAN, Deployment, run
 from tollproof.model import Outcome
 from tollproof.ratelimit.admitting import paced, under_admission
 from tollproof.ratelimit.finding import Aspect
@@ -108,6 +108,19 @@ def test_the_step_of_a_clock_is_measured() -> None:
     # 17 s, less the second that Date leaves open; seen by the next answer after 40 s.
     assert 15.9 < float(told[1]) <= 17.05
     assert 40.0 <= float(told[2]) < 42.0
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("since", [0.024, 0.65, 30.01])
+def test_a_step_amid_a_burst_is_seen_though_answers_overtake_each_other(
+    since: float, seed: int
+) -> None:
+    cell = BY_NAME["fixed-first"]
+    promise, schedule = schedule_of(cell, SETTING)
+    deployment = Deployment(make=cell.make, n=60, w=60.0, mishap="jumps", since=since)
+    measurement = analyse(run(schedule, promise, deployment, WAN, seed), promise)
+    assert "target clock step" in [one.name for one in measurement.guards]
+    assert failed(measurement) == set()
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 Run as a program (`python limited.py LIMIT WINDOW MISHAP AFTER KEY…`) it prints its
 port, serves until its standard input ends, and prints as JSON how often each key asked.
-After AFTER requests it `dies`, `refuses` everybody, or answers `slowly`; `nothing` is
-for none.
+After AFTER requests it `dies`, `refuses` everybody, answers `slowly`, or its clock is
+put `ahead` or `back`; `nothing` is for none.
 """
 
 from __future__ import annotations
@@ -24,12 +24,21 @@ ASKED: Counter[str] = Counter()
 WINDOWS: dict[str, tuple[float, int]] = {}
 
 
+#: Seconds by which the clock is put ahead or back: it decides, and it is told.
+JUMP = {"ahead": 17.0, "back": -17.0}
+
+
+def clock() -> float:
+    """Return Unix time as this deployment has it."""
+    return time.time() + (JUMP.get(MISHAP, 0.0) if ASKED.total() > AFTER else 0.0)
+
+
 def answer(key: str) -> bytes:
     """Decide about a request: a window begins with a key's first request."""
     if key not in KEYS:
         return response(401, "WWW-Authenticate: Bearer")
     ASKED[key] += 1
-    now = time.time()
+    now = clock()
     ends, used = WINDOWS.get(key, (0.0, 0))
     if now >= ends:
         ends, used = now + WINDOW, 0
@@ -51,7 +60,7 @@ def answer(key: str) -> bytes:
 def response(status: int, *fields: str) -> bytes:
     lines = (
         f"HTTP/1.1 {status} X",
-        f"Date: {formatdate(usegmt=True)}",
+        f"Date: {formatdate(clock(), usegmt=True)}",
         "Content-Type: application/json",
         "Content-Length: 2",
         *fields,

@@ -175,6 +175,8 @@ def test_two_processes_measure_once_and_judge_as_one_does(tmp_path: Path) -> Non
         ("dies", "had no answer"),
         ("refuses", "refuse everybody"),
         ("slowly", "too long against a window"),
+        ("ahead", "clock was put ahead by"),
+        ("back", "clock was put back by"),
     ],
 )
 def test_a_mishap_leaves_the_limit_open_and_says_so(

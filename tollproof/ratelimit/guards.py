@@ -216,7 +216,12 @@ def _target_stepped(view: View) -> Guard | None:
     )
     before = _common(rows)
     after = _common(rows[::-1])
-    if before.count == len(rows) or before.count + after.count < len(rows):
+    if before.count == len(rows):
+        return None
+    # Answers that were under way as the clock was put may arrive in any order.
+    first = rows[before.count][0]
+    between = rows[before.count : len(rows) - after.count]
+    if any(sent > first for _, _, sent in between):
         return None
     step = max(after.low - before.high, before.low - after.high)
     if step <= STEP:
