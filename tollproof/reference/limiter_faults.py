@@ -110,6 +110,11 @@ RATELIMIT: Rows = (
         "limiter-counts-targets-apart",
         "each spelling of the target has an allowance of its own",
     ),
+    (
+        "evasion",
+        "limiter-counts-spellings-apart",
+        "a path with a slash at its end is served, and has an allowance of its own",
+    ),
     ("status", "limiter-refuses-with-503", "the limit refuses with 503"),
     ("limit-truth", "limit-told-rises", "Limit rises when nine tenths of it are spent"),
     (

@@ -226,6 +226,8 @@ class Loopholes:
         """Return the path that is routed instead of the one that was asked for."""
         if "auth-trailing-slash-open" in self._faults and _slash(call):
             return call.path.removesuffix("/")
+        if "limiter-counts-spellings-apart" in self._faults and _slash(call):
+            return call.path.removesuffix("/")
         if "auth-path-case-open" in self._faults and _case(call):
             return call.path.lower()
         if "auth-rewrite-header-bypass" in self._faults and _is_public(call.path):

@@ -121,6 +121,10 @@ def _by_key(limiter: Limiter, one: Request) -> Decision:
     return _hit(limiter, one, one.who.id)
 
 
+def _by_spelling(limiter: Limiter, one: Request) -> Decision:
+    return _hit(limiter, one, f"{one.owner}{'/' * one.call.path.endswith('/')}")
+
+
 def _by_operation(limiter: Limiter, one: Request) -> Decision:
     return _hit(limiter, one, owner_of("operation", one.call, one.who))
 
@@ -278,6 +282,7 @@ MISCOUNTS: dict[str, Callable[[], Count]] = {
     "limiter-never-recovers": lambda: _for_ever,
     "limiter-shared-by-all": lambda: _by_everyone,
     "limiter-shared-in-organisation": lambda: _by_organisation,
+    "limiter-counts-spellings-apart": lambda: _by_spelling,
     "limiter-counts-operations-apart": lambda: _by_operation,
     "limiter-counts-addresses-apart": lambda: _by_peer,
     "limiter-splits-organisations": lambda: _by_key,
