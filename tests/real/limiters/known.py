@@ -53,7 +53,6 @@ LIMITERS = (
             said=f"{words} window; X-RateLimit-*, Reset in Unix seconds",
             start=partial(flask, strategy=strategy, redis=redis, workers=workers),
             broken=WORKERS if workers > 1 and not redis else FLOORED,
-            quick=workers > 1 and not redis and strategy == "fixed-window",
         )
         for strategy, words, promise in (
             ("fixed-window", "fixed", FLASK_FIXED),
@@ -75,7 +74,6 @@ LIMITERS = (
         promise=FIXED + UNIX,
         said="fixed window; X-RateLimit-*, Reset in Unix seconds",
         start=partial(node, limiter="legacy"),
-        quick=True,
     ),
     *(
         Limiter(
@@ -108,7 +106,6 @@ LIMITERS = (
         promise='algorithm = "leaky_bucket"\nstatus = 503\n',
         said="leaky bucket, burst 59, nodelay; refusals are 503",
         start=nginx,
-        quick=True,
     ),
     Limiter(
         name="HAProxy stick table",
@@ -117,7 +114,6 @@ LIMITERS = (
         start=haproxy,
         # A client that goes on asking stays shut: that is seen, and why, as a rule.
         either=frozenset(("ratelimit.counting", "ratelimit.recovery")),
-        quick=True,
     ),
     Limiter(
         name="HAProxy stick table, as documented",
