@@ -304,8 +304,8 @@ class Draft:
         dripped = policy.limit / policy.window * 0.3
         controls = max(2, min(10, math.ceil(dripped) + 1))
         asked = max(3, min(20, math.ceil(dripped) + 3))
-        # With many names and a short window, several share a pair of controls.
-        rows = max(1, min(len(names), int(0.2 * window / 0.1)))
+        # Two share a pair of controls; more, where a window is short for that many.
+        rows = max(1, min(math.ceil(len(names) / 2), int(0.2 * window / 0.1)))
         step = max(0.1, min(0.25, 0.2 * window / (rows + 1)))
         groups = [names[row::rows] for row in range(rows)]
         for turn, group in enumerate((*groups, ())):
