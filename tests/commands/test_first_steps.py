@@ -36,7 +36,7 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("TOLLPROOF_")]:
         monkeypatch.delenv(name)
-    for name, value in {**environment(), "KEY": KEY}.items():
+    for name, value in {**environment(), "SCRIPTED_API_KEY": KEY}.items():
         monkeypatch.setenv(name, value)
 
 

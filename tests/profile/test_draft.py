@@ -120,6 +120,35 @@ def test_the_reference_deployment_s_document(tmp_path: Path) -> None:
     assert (errors.code, errors.message) == ("/error/code", "/error/message")
 
 
+@pytest.mark.parametrize(
+    ("title", "scheme", "variable"),
+    [
+        ("Sparkient API (reference deployment)", "apiKey", "SPARKIENT_API_KEY"),
+        ("Sparkient API", "key", "SPARKIENT_API_KEY"),
+        ("Sparkient", "sparkientKey", "SPARKIENT_KEY"),
+        ("Acme Pay REST API", "bearer", "ACME_PAY_BEARER_KEY"),
+        ("360 View", "key", "_360_VIEW_API_KEY"),
+        ("API", "key", "API_KEY"),
+        ("Проба", "key", "API_KEY"),
+        ("", "", "API_KEY"),
+    ],
+)
+def test_a_credential_s_variable_says_whose_it_is(
+    tmp_path: Path, title: str, scheme: str, variable: str
+) -> None:
+    """Two deployments' keys lie side by side in one environment."""
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": "1"},
+        "components": {
+            "securitySchemes": {scheme: {"type": "http", "scheme": "bearer"}}
+        },
+        "paths": {},
+    }
+    _, text = drafted(tmp_path, document)
+    assert f'key = {{ env = "{variable}" }}' in text.splitlines()
+
+
 def test_the_base_url_given_is_used_and_must_be_one(tmp_path: Path) -> None:
     profile, _ = drafted(tmp_path, BILLING, base_url="http://127.0.0.1:1/")
     assert profile.target.base_url == "http://127.0.0.1:1"

@@ -16,6 +16,9 @@ from tollproof.profile.documented import Reader, mapping
 from tollproof.profile.emit import comment, toml_string
 from tollproof.profile.values import TOKEN, Url
 
+_TITLE_WORDS = 4  # of a title that go into the name of a variable
+_TITLE_LENGTH = 32  # characters
+
 
 def callers(reader: Reader, url: str) -> list[str]:
     """Write an identity for each security scheme, and questions after more of them."""
@@ -24,8 +27,9 @@ def callers(reader: Reader, url: str) -> list[str]:
         "# { command = […] }.",
     ]
     names: list[str] = []
+    deployment = _deployment(reader.title())
     for scheme, item in reader.security_schemes().items():
-        body = _identity(scheme, item, url)
+        body = _identity(scheme, item, url, deployment)
         said = comment(f"{scheme}: {item.get('description') or item.get('type') or ''}")
         lines.append(f"# {said[:84]}")
         if isinstance(body, str):
@@ -42,19 +46,24 @@ def callers(reader: Reader, url: str) -> list[str]:
             "",
             "# [identities.alpha]",
             '# kind = "api_key"',
-            '# key = { env = "API_KEY_ALPHA" }',
+            f'# key = {{ env = "{_variable(deployment, "API_KEY_ALPHA")}" }}',
             "",
         ]
-    return [*lines, *_more_identities()]
+    return [*lines, *_more_identities(deployment)]
 
 
-def _identity(scheme: str, item: Mapping[str, Any], url: str) -> list[str] | str:
+def _identity(
+    scheme: str, item: Mapping[str, Any], url: str, deployment: str
+) -> list[str] | str:
     """Return the lines of an identity, or why there is none."""
-    variable = _words(scheme).upper() or "API"
+    stem = _words(scheme).upper()
 
     def env(suffix: str) -> str:
-        name = variable if variable.endswith(suffix) else f"{variable}_{suffix}"
-        return f'{{ env = "{"_" if name[0].isdigit() else ""}{name}" }}'
+        if stem in ("", "KEY"):  # says nothing of what it opens
+            name = f"API_{suffix}"
+        else:
+            name = stem if stem.endswith(suffix) else f"{stem}_{suffix}"
+        return f'{{ env = "{_variable(deployment, name)}" }}'
 
     kind = item.get("type")
     words = f"{scheme} {item.get('description', '')} {item.get('bearerFormat', '')}"
@@ -105,21 +114,38 @@ def _oauth(
     ]
 
 
-def _more_identities() -> list[str]:
+def _more_identities(deployment: str) -> list[str]:
     return [
         "# More callers make more checks possible. A revoked key, a key of another",
         "# organisation, one that may not do everything, one with a small limit:",
         "# [identities.revoked]",
         '# kind = "api_key"',
-        '# key = { env = "API_KEY_REVOKED" }',
+        f'# key = {{ env = "{_variable(deployment, "API_KEY_REVOKED")}" }}',
         '# state = "revoked"                     # or "expired", "wrong_environment"',
         "# [identities.beta]",
         '# kind = "api_key"',
-        '# key = { env = "API_KEY_BETA" }',
+        f'# key = {{ env = "{_variable(deployment, "API_KEY_BETA")}" }}',
         '# organisation = "beta"',
         '# grants = ["GET /*"]',
         "# limit = { requests = 10, window = 60 }",
     ]
+
+
+def _deployment(title: str) -> str:
+    """Write the title `Acme Pay API (v2)` as `ACME_PAY`: whose credentials they are."""
+    plain = _words(title.partition("(")[0]).upper().split("_")
+    words = [word for word in plain if word][:_TITLE_WORDS]
+    while words and words[-1] in ("API", "APIS", "REST", "SERVICE", "THE"):
+        words.pop()
+    return "_".join(words)[:_TITLE_LENGTH].strip("_")
+
+
+def _variable(deployment: str, name: str) -> str:
+    """Name an environment variable of this deployment, and of no other."""
+    whole = name
+    if deployment and not f"{name}_".startswith(f"{deployment}_"):
+        whole = f"{deployment}_{name}"
+    return f"_{whole}" if whole[0].isdigit() else whole
 
 
 def _words(scheme: str) -> str:
