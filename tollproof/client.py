@@ -257,7 +257,10 @@ class Client:
             Undetermined: nobody answers.
             UsageError: the answer is not a document; says what it is.
         """
-        request = httpx.Request("GET", url, headers={"Accept": "*/*"})
+        try:
+            request = httpx.Request("GET", url, headers={"Accept": "*/*"})
+        except httpx.InvalidURL as error:
+            raise UsageError(f"{url}: is not a URL ({error})") from error
         limits = replace(
             self.settings.limits, body_bytes=limit, decompressed_bytes=limit
         )

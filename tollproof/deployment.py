@@ -275,11 +275,12 @@ class Deployment:
         if silence is not None and not refusals:
             raise silence
         why = why_refused(identity, self.profile, self.clock.now())
+        remedy = f". {why}" if why else "; is its credential right?"
         seen = ", ".join(f"{item.operation}: {item.status}" for item in refusals)
         raise Undetermined(
             Reason.PRECONDITION,
             f"The identity {identity.name} should work but was let in nowhere "
-            f"({seen}); {why or 'is its credential right?'}",
+            f"({seen}){remedy}",
             *(item.id for item in refusals),
         )
 

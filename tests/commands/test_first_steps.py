@@ -109,6 +109,36 @@ def test_doctor_names_a_credential_that_does_not_work(
     assert KEY not in said
 
 
+def dead(connection: servers.Connection) -> None:
+    """Hang up."""
+
+
+def test_doctor_says_once_what_many_have_in_common(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Forty operations that may not be called are one thing to decide, not forty."""
+    operations = "".join(
+        f'\n[[target.operations]]\nmethod = "POST"\npath = "/things/{number}"\n'
+        for number in range(40)
+    )
+    with servers.scripted(dead) as server:
+        path = Path("profile.toml")
+        callers = ALPHA + ALPHA.replace("identities.alpha", "identities.beta")
+        path.write_text(profile_text(server.origin, OPERATIONS, operations, callers))
+        command = ["doctor", str(path), "--tier", "gate"]
+        assert cli.run(command) == Exit.UNDETERMINED
+    lines = capfd.readouterr().out.splitlines()
+    assert any(line.startswith("  alpha, beta:") for line in lines)
+    (common,) = [
+        line for line in lines if "consent.writes = true` in the profile, or" in line
+    ]
+    assert common.startswith("  40 operations may change something")
+    after = lines[lines.index(common) :]
+    assert "authentication.missing" in after[1]
+    assert after[2].startswith("      on POST /things/0, POST /things/1")
+    assert after[2].endswith("and 34 more")
+
+
 def test_doctor_tells_what_a_measurement_will_cost(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -137,10 +167,6 @@ def test_init_overwrites_nothing_unasked(capfd: pytest.CaptureFixture[str]) -> N
     assert "[identities.alpha]" in Path("profile.toml").read_text()
 
 
-def dead(connection: servers.Connection) -> None:
-    """Hang up."""
-
-
 def test_init_says_why_there_is_no_document(capfd: pytest.CaptureFixture[str]) -> None:
     with servers.scripted(dead) as server:
         source = f"{server.origin}/openapi.json"
@@ -149,6 +175,12 @@ def test_init_says_why_there_is_no_document(capfd: pytest.CaptureFixture[str]) -
     assert source in said
     assert "Traceback" not in said
     assert not Path("profile.toml").exists()
+
+
+def test_init_says_what_is_no_url(capfd: pytest.CaptureFixture[str]) -> None:
+    for source in ("http://127.0.0.1:9:/openapi.json", "http://127.0.0.1:x/"):
+        assert cli.run(["init", "--openapi", source]) == Exit.USAGE
+        assert f"{source}: is not a URL" in capfd.readouterr().err
 
 
 # -- what there is to be checked -----------------------------------------------------

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -20,6 +22,9 @@ from tollproof.quota import plan_measurement
 from tollproof.reporting.text import one_line
 from tollproof.resources import shipped
 from tollproof.running import suite_folders
+
+_SHOWN = 6  # names of a list
+_EACH = "\0"  # stands for the operation in a reason that many operations share
 
 
 @click.command()
@@ -92,6 +97,7 @@ def _measurement(deployment: Deployment) -> None:
 def _preflight(deployment: Deployment) -> bool:
     healthy = True
     click.echo(f"\nPreflight at {deployment.profile.target.base_url}")
+    silent: dict[str, list[str]] = {}
     for identity in deployment.identities.values():
         if not identity.is_live:
             continue
@@ -99,28 +105,33 @@ def _preflight(deployment: Deployment) -> bool:
             exchange = deployment.preflight(identity, "doctor")
         except Undetermined as undetermined:
             healthy = False
-            click.echo(f"  {identity.name:<14} {one_line(undetermined.sentence)}")
+            silent.setdefault(undetermined.sentence, []).append(identity.name)
         else:
             click.echo(
                 f"  {identity.name:<14} is let in at {exchange.operation} "
                 f"({exchange.status})"
             )
+    for sentence, names in silent.items():
+        # Often the same one for all of them: nobody is there.
+        who = names[0] if len(names) == 1 else f"{_some(names)}:"
+        click.echo(f"  {who:<14} {one_line(sentence)}")
     return healthy
 
 
 def _plan(deployment: Deployment, tier: Tier) -> None:
     runs: Counter[str] = Counter()
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[str, _Reason] = {}
+    labels = {operation.label for operation in deployment.operations}
     for entry in load_entries(suite_folders()):
         found = cases(entry.spec, entry.parameters, deployment, Selection(tier=tier))
         for case in found:
             reason = case.left_out or case.inapplicable
             if reason:
-                reasons.setdefault(reason, []).append(
-                    entry.spec.id
-                    if case.subject == "-"
-                    else f"{entry.spec.id} on {case.subject}"
-                )
+                about = case.subject if case.subject in labels else ""
+                one = reasons.setdefault(_likeness(reason, about), _Reason(reason))
+                one.checks[entry.spec.id] = None
+                if case.subject != "-":
+                    one.subjects[case.subject] = None
             else:
                 runs[entry.spec.suite] += 1
     click.echo(f"\nWould run with `tollproof {tier}`: {sum(runs.values())} results")
@@ -128,8 +139,29 @@ def _plan(deployment: Deployment, tier: Tier) -> None:
         click.echo(f"  {suite:<16} {count}")
     if reasons:
         click.echo("\nWould not run:")
-    for reason, names in reasons.items():
-        click.echo(f"  {one_line(reason)}")
-        shown = ", ".join(names[:6])
-        more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-        click.echo(f"      {shown}{more}")
+    for likeness, one in reasons.items():
+        many = len(one.subjects) > 1 and likeness != one.sentence
+        text = likeness.replace(_EACH, f"{len(one.subjects)} operations")
+        click.echo(f"  {one_line(text if many else one.sentence)}")
+        click.echo(f"      {_some(list(one.checks))}")
+        if one.subjects and (many or likeness == one.sentence):
+            click.echo(f"      on {one_line(_some(list(one.subjects)))}")
+
+
+@dataclass(slots=True)
+class _Reason:
+    """Why checks would not run, in the words for the first of them; kept in order."""
+
+    sentence: str
+    checks: dict[str, None] = field(default_factory=dict)
+    subjects: dict[str, None] = field(default_factory=dict)
+
+
+def _likeness(reason: str, subject: str) -> str:
+    """Return what a reason has in common with those of other operations."""
+    return reason.replace(subject, _EACH, 1) if subject else reason
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
