@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -73,6 +74,26 @@ def test_the_wheel_holds_suites_profiles_and_reports(wheel: Path) -> None:
             item for item in names if item.startswith(f"tollproof/_bundle/{name}/")
         }
         assert bundled == tracked
+
+
+def test_the_wheel_made_from_the_sdist_is_the_same(wheel: Path, tmp_path: Path) -> None:
+    """Who packages for a distribution starts from the sdist, not from a checkout."""
+    build = (sys.executable, "-m", "hatchling", "build")
+    made = _run(*build, "-t", "sdist", "-d", tmp_path, cwd=wheel.parent / "source")
+    assert made.returncode == 0, made.stderr
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    source = next((tmp_path / "unpacked").iterdir())
+    made = _run(*build, "-t", "wheel", "-d", tmp_path, cwd=source)
+    assert made.returncode == 0, made.stderr
+
+    def contents(path: Path) -> dict[str, bytes]:
+        with zipfile.ZipFile(path) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+
+    again = next(tmp_path.glob("*.whl"))
+    assert again.name == wheel.name
+    assert contents(again) == contents(wheel)
 
 
 def test_the_wheel_holds_no_results_of_whoever_built_it(wheel: Path) -> None:

@@ -89,6 +89,21 @@ def test_two_processes_come_to_the_same_verdicts(
     assert {"gw0.jsonl", "gw1.jsonl"} <= names
 
 
+def test_the_gate_comes_to_the_same_verdicts(
+    alone: Run, profile: Path, tmp_path: Path
+) -> None:
+    """A run debugged with pytest must be the run that stops the release."""
+    suites = [part for path in SOME for part in ("--suite", path.name)]
+    finished = tollproof("gate", profile, *suites, "--output", "out", cwd=tmp_path)
+    gate = read_run(tmp_path / "out")
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert verdicts(gate) == verdicts(alone)
+    assert set(gate.planned) == set(alone.planned)
+    left_out = {item for item in alone.left_out if item.check != "*"}
+    assert left_out <= set(gate.left_out)
+
+
 @pytest.mark.parametrize(
     ("narrowing", "checks"),
     [
