@@ -3,6 +3,9 @@
 The cost of an operation is what a run takes beyond a run over one, divided by the
 operations beyond that one: so start-up, which every run pays once, is in neither. The
 rows compare 100 and 1,000 operations with 10, as the larger ratio either way round.
+Small runs differ by little, so each is repeated and the quickest one counts. Next to
+the seconds that pass stand those of the processors, which what else the machine does
+moves less: where only the former fall short, the machine was not quiet.
 
 Memory is the highest resident set of the process that probes, as the kernel kept it.
 A check of the bench's own sends the exchanges; every passive check judges them all.
@@ -25,7 +28,8 @@ from pathlib import Path
 from bench import plain
 from bench.figures import Row, program
 
-SIZES = (1, 10, 100, 1000)
+#: Operations, and how often each is run.
+SIZES = {1: 5, 10: 5, 100: 3, 1000: 1}
 BAR = 1.2
 EXCHANGES = (10_000, 100_000)
 MEMORY_MB = 300.0
@@ -79,32 +83,42 @@ class Cost:
     """What one run took.
 
     Attributes:
+        seconds: that passed.
+        processor: seconds of processors, user and system, of all its processes.
         megabytes: the highest resident set of any process of the run.
     """
 
     requests: int
     seconds: float
+    processor: float
     megabytes: float
 
 
 def measure() -> Iterator[Row]:
     """Yield requests and seconds of an operation, at 100 and 1,000 against 10."""
-    costs = {size: _gate(size) for size in SIZES}
-    alone = costs[1]
+    costs: dict[int, list[Cost]] = {size: [] for size in SIZES}
+    # In turns, so that a noisy minute does not meet one size alone.
+    for number in range(max(SIZES.values())):
+        for size, times in SIZES.items():
+            if number < times:
+                costs[size].append(_gate(size))
+
+    def least(size: int, of: str) -> float:
+        return min(float(getattr(cost, of)) for cost in costs[size])
 
     def each(size: int, of: str) -> float:
-        beyond: float = getattr(costs[size], of) - getattr(alone, of)
-        return beyond / (size - 1)
+        return (least(size, of) - least(1, of)) / (size - 1)
 
-    for of in ("requests", "seconds"):
-        first = each(SIZES[1], of)
-        for size in SIZES[2:]:
+    _, few, *more = SIZES
+    for of in ("requests", "processor", "seconds"):
+        first = each(few, of)
+        for size in more:
             ratio = each(size, of) / first
             yield Row(
                 name=f"scaling-{of}-{size}",
                 ratio=max(ratio, 1 / ratio),
                 bar=BAR,
-                note=f"{each(size, of):.3g} an operation, {first:.3g} with {SIZES[1]}",
+                note=f"{each(size, of):.3g} an operation, {first:.3g} with {few}",
             )
 
 
@@ -143,28 +157,30 @@ def _gate(operations: int, *, flood: int = 0) -> Cost:
             (suite / "test_flood.py").write_text(FLOOD.format(count=flood))
             command.append(f"--suite={suite}")
         started = time.perf_counter()
-        megabytes = _peak(command)
+        megabytes, processor = _account(command)
         seconds = time.perf_counter() - started
         run = json.loads((folder / "out" / "results.json").read_text())
         return Cost(
             requests=run["traffic"]["requests"],
             seconds=seconds,
+            processor=processor,
             megabytes=megabytes,
         )
 
 
-#: Ends with the highest resident set of its children on standard output: asked in a
-#: process of its own, the kernel's account is of this run alone.
+#: Ends with what its children took on standard output, their highest resident set and
+#: their seconds: asked in a process of its own, the kernel's account is of this run.
 _ACCOUNT = """
 import resource, subprocess, sys
 done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_maxrss, used.ru_utime + used.ru_stime)
 sys.exit(done.returncode)
 """
 
 
-def _peak(command: list[str]) -> float:
-    """Run a program and return its peak memory, children included, in megabytes."""
+def _account(command: list[str]) -> tuple[float, float]:
+    """Run a program; return its peak memory in megabytes and its processor seconds."""
     done = subprocess.run(
         [sys.executable, "-c", _ACCOUNT, *command],
         env={**os.environ, "BENCH_KEY": KEY},
@@ -175,7 +191,8 @@ def _peak(command: list[str]) -> float:
     if done.returncode != 0:
         raise RuntimeError(f"the gate ended with {done.returncode}: {done.stderr}")
     unit = 1024 if sys.platform != "darwin" else 1024 * 1024
-    return int(done.stdout) / unit
+    peak, processor = done.stdout.split()
+    return int(peak) / unit, float(processor)
 
 
 @contextmanager
