@@ -20,9 +20,9 @@ from tollproof.errors import RecordError
 from tollproof.model import Outcome, Reason, Tier
 from tollproof.record import read_run
 from tollproof.reference.algorithms import USUAL
-from tollproof.reference.coherent_spark.launch import FAULTS as SPARK_FAULTS
-from tollproof.reference.faults import FAULTS, Fault
-from tollproof.reference.launch import SPARK, serving
+from tollproof.reference.deployed import DEPLOYED
+from tollproof.reference.faults import Fault
+from tollproof.reference.launch import serving
 from tollproof.sdk.proving import SDK_FAULTS
 from tollproof.sdk.proving import write_profile as write_sample
 from tollproof.sustain import CHANNEL, LoadRequest, Shape
@@ -44,15 +44,7 @@ LIMIT, WINDOW = 240, 12.0
 PATIENCE = 300.0
 
 
-#: The faults that `tollproof serve` can give a deployment.
-DEPLOYED: tuple[Fault, ...] = (
-    *FAULTS,
-    *(
-        Fault(name=name, check=check, title=title, of=SPARK)
-        for name, check, title in SPARK_FAULTS
-    ),
-)
-#: Those, and the faults of the sample SDKs: all that is proved.
+#: Faults of the deployments and of the sample SDKs: all that is proved.
 EVERY: tuple[Fault, ...] = (
     *DEPLOYED,
     *(

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from tollproof.proving import DEPLOYED
 from tollproof.reference.algorithms import ALGORITHMS, USUAL
+from tollproof.reference.deployed import DEPLOYED
 from tollproof.reference.faults import Fault
 from tollproof.reference.launch import NAMES
 from tollproof.reference.launch import serve as run_deployment
