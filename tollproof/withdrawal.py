@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from threading import Event
 
-from tollproof.client import Probe
+from tollproof.client import Probe, origin_of
 from tollproof.errors import Undetermined
 from tollproof.model import Exchange, Reason
 from tollproof.target import Target
@@ -40,6 +41,42 @@ class Withdrawn:
     refused: bool
     seconds: float
     last: Exchange
+
+
+def watch_everywhere(
+    target: Target, probe: Callable[[], Probe], within: float
+) -> Withdrawn:
+    """Watch at the base URL and at every replica at once; return the worst of them.
+
+    A balancer hides the one replica that still lets the credential in, so a failure
+    anywhere is one, though another replica tells nothing.
+
+    Args:
+        probe: makes the probe for the base URL, each time anew.
+        within: the promised seconds.
+
+    Raises:
+        Undetermined: as :func:`watch`, where none has failed.
+    """
+    own = target.profile.target
+    urls = (own.base_url, *own.replicas)
+    origins = tuple(dict.fromkeys(origin_of(url) for url in urls))
+
+    def at(origin: str) -> Withdrawn | Undetermined:
+        try:
+            return watch(target, lambda: replace(probe(), origin=origin), within)
+        except Undetermined as undetermined:
+            return undetermined
+
+    with ThreadPoolExecutor(max_workers=len(origins)) as pool:
+        found = list(pool.map(at, origins))
+    seen = [item for item in found if isinstance(item, Withdrawn)]
+    if failure := next((item for item in seen if not item.refused), None):
+        return failure
+    for item in found:
+        if isinstance(item, Undetermined):
+            raise item
+    return max(seen, key=lambda item: item.seconds)
 
 
 def watch(

@@ -25,7 +25,7 @@ from tollproof import (
 from tollproof import client_lifecycle as lifecycle
 from tollproof.errors import Undetermined
 from tollproof.oauth_trial import Asked, Endpoint, endpoint, judging, let_in_at
-from tollproof.withdrawal import watch
+from tollproof.withdrawal import watch_everywhere
 
 
 @check(
@@ -47,7 +47,8 @@ def test_revoked_token(target: Target) -> Verdict:
     """Who revokes a client because its secret leaked means its tokens as well.
 
     A client is created for this, granted a token that works, and revoked. Where the
-    promise is shorter than a token's life, the expiry alone cannot keep it.
+    promise is shorter than a token's life, the expiry alone cannot keep it. Each of
+    `target.replicas` is asked too.
     """
 
     def procedure() -> Verdict:
@@ -70,7 +71,7 @@ def test_revoked_token(target: Target) -> Verdict:
             )
         lifecycle.revoke(target.deployment, made)
         late = replace(showing, purpose="after its client was revoked")
-        seen = watch(target, lambda: late, within)
+        seen = watch_everywhere(target, lambda: late, within)
         figures = {"seconds": round(seen.seconds, 3)}
         if not seen.refused:
             return failed(

@@ -32,21 +32,32 @@ KINDS: Mapping[str, tuple[int, int, Outcome, str]] = {
 }
 
 
-def judged(folder: Path, before: int, after: int) -> tuple[Verdict, list[Exchange]]:
-    """Run the check; return its verdict, and what was recorded."""
+def judged(
+    folder: Path, before: int, after: int, elsewhere: int | None = None
+) -> tuple[Verdict, list[Exchange]]:
+    """Run the check; return its verdict, and what was recorded.
+
+    Args:
+        elsewhere: what a replica answers the token after the revocation.
+    """
     revoked: list[bytes] = []
 
-    def handler(connection: Connection) -> None:
+    def handler(connection: Connection, then: int = after) -> None:
         while request := connection.request():
-            connection.send(_answer(request, revoked, before, after))
+            connection.send(_answer(request, revoked, before, then))
 
     (folder / "secret").write_text("Bn5Qs8Wd2Fg7Hj4Kl9Zx3Cv6")
     (folder / "id").write_text("client-of-the-tests")
     recorded: list[Exchange] = []
-    with scripted(handler) as server:
+    with (
+        scripted(handler) as server,
+        scripted(partial(handler, then=elsewhere or after)) as replica,
+    ):
+        replicas = f'replicas = ["{replica.origin}"]\n' if elsewhere else ""
         profile = profile_at(
             folder / "p.toml",
             server.origin,
+            replicas,
             THINGS,
             ALPHA,
             f"""
@@ -103,3 +114,23 @@ def test_a_token_ends_with_its_client(tmp_path: Path, kind: str) -> None:
     assert verdict.reason is not Reason.HARNESS
     written = json.dumps(to_json(recorded))
     assert not [text for text in (OWN, MADE, SECRET) if text in written]
+
+
+@pytest.mark.parametrize(
+    ("after", "elsewhere", "outcome", "says"),
+    [
+        (401, 401, Outcome.PASSED, "a token is refused (401)"),
+        (401, 200, Outcome.FAILED, "still works"),
+        (401, 500, Outcome.INCONCLUSIVE, "is answered 500"),
+        # That one tells nothing excuses no other.
+        (200, 500, Outcome.FAILED, "still works"),
+        (500, 200, Outcome.FAILED, "still works"),
+    ],
+)
+def test_a_token_ends_at_every_replica(
+    tmp_path: Path, after: int, elsewhere: int, outcome: Outcome, says: str
+) -> None:
+    verdict, recorded = judged(tmp_path, 200, after, elsewhere)
+    assert (verdict.outcome, says in verdict.summary) == (outcome, True), verdict
+    late = [item for item in recorded if item.purpose == "after its client was revoked"]
+    assert len({item.request.url for item in late}) == 2

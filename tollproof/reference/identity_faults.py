@@ -5,7 +5,7 @@ Each row: the check that notices it, its name, what is wrong. See `faults`.
 
 from __future__ import annotations
 
-Rows = tuple[tuple[str, str, str], ...]
+Rows = tuple[tuple[str, ...], ...]
 
 TOKENS: Rows = (
     ("unsigned", "token-unsigned-accepted", "unsigned tokens are let in"),
@@ -97,6 +97,12 @@ OAUTH: Rows = (
         "revoked-token",
         "oauth-revoked-token-works",
         "tokens of a revoked client work until they expire",
+    ),
+    (
+        "revoked-token",
+        "oauth-replica-late",
+        "a replica lets tokens of a revoked client in",
+        "replicas",
     ),
     ("no-server-error", "oauth-malformed-crash", "a malformed form crashes"),
     ("lifetime", "oauth-expiry-ignored", "tokens work after they expired"),

@@ -254,6 +254,7 @@ def _of_replica(faults: frozenset[str]) -> tuple[str, ...]:
     own = {
         "rotation-replica-late": "rotation-revocation-cached",
         "rotation-replica-slow": "rotation-slow-activation",
+        "oauth-replica-late": "oauth-revoked-token-works",
     }
     return tuple(sorted(own.get(fault, fault) for fault in faults))
 

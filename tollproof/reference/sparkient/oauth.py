@@ -75,6 +75,7 @@ class Rules:
     no_refresh_token: bool = True
     tokens_coexist: bool = True
     tokens_end_with_client: bool = True
+    tokens_are_removed: bool = True
     survives: bool = True
     life: float = 1.0
 
@@ -133,7 +134,8 @@ class TokenEndpoint:
             "WHERE id = ? AND organisation = ?",
             (now, client_id, organisation),
         )
-        if found.rowcount and self.rules.tokens_end_with_client:
+        ends = self.rules.tokens_end_with_client and self.rules.tokens_are_removed
+        if found.rowcount and ends:
             self.connection.execute(
                 "DELETE FROM access_tokens WHERE client = ?", (client_id,)
             )
@@ -338,6 +340,8 @@ LOOPHOLES: Mapping[str, Mapping[str, bool | float | int]] = {
     "oauth-refresh-token": {"no_refresh_token": False},
     "oauth-one-token": {"tokens_coexist": False},
     "oauth-revoked-token-works": {"tokens_end_with_client": False},
+    # They are only refused; a replica that does not ask after the client takes them.
+    "oauth-replica-late": {"tokens_are_removed": False},
     "oauth-malformed-crash": {"survives": False},
     "oauth-expiry-ignored": {"life": 1000.0},
     "oauth-expires-early": {"life": 0.5},
