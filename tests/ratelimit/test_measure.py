@@ -65,6 +65,21 @@ def test_no_verdict_is_wrong(
     assert not trial.wrong, trial
 
 
+@pytest.mark.parametrize("keys", [1, 2, 3])
+@pytest.mark.parametrize("name", ["fixed-clock", "fixed-first", "log", "bucket"])
+def test_few_keys_tell_a_promised_algorithm_too(name: str, keys: int) -> None:
+    cell = BY_NAME[f"{name} as promised"]
+    measurement = measure(cell, Setting(60, 60.0, keys), "lan", 2)
+    assert measurement[Aspect.ALGORITHM].outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize("network", sorted(NETWORKS))
+def test_two_keys_that_share_an_allowance_are_never_said_not_to(network: str) -> None:
+    for name in ("keys share an allowance", "organisations share an allowance"):
+        found = measure(BY_NAME[name], Setting(60, 60.0, 2), network, 5)
+        assert found[Aspect.ISOLATION].outcome is not Outcome.PASSED
+
+
 def outcome(network: Network, deployment: Deployment, aspect: Aspect) -> Outcome:
     promise, schedule = schedule_of(BY_NAME["fixed-first"], SETTING)
     trace = run(schedule, promise, deployment, network, 1)
@@ -157,6 +172,8 @@ def test_a_measurement_is_plain_json_and_its_charts_are_thin() -> None:
         ("bucket, no headers", Setting(600, 60.0, 4), "noisy", 11001194),
         ("fixed-clock as promised", Setting(60, 10.0, 4), "lan", 7002061),
         ("fixed-clock, floor of reset", Setting(600, 60.0, 4), "wan", 8002424),
+        ("per organisation, fixed-clock", Setting(60, 10.0, 4), "lan", 550434753),
+        ("per organisation, fixed-clock", Setting(20, 10.0, 4), "noisy", 855636524),
         (
             "Retry-After rounded to the nearest",
             Setting(100, 60.0, 4),

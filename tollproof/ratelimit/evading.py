@@ -26,6 +26,7 @@ from tollproof.ratelimit.promise import (
     BY_ADDRESS,
     BY_OPERATION,
     OTHER_ADDRESS,
+    OTHER_KEY,
     OTHER_OPERATION,
     RateLimitPromise,
 )
@@ -36,6 +37,8 @@ from tollproof.ratelimit.view import ADMITTED, REFUSED, Lane, View
 _TRICKLING = {BUCKET, COUNTER, COUNTER_REJECTED}
 #: Forms that may be promised an allowance of their own.
 _SCOPES = frozenset((OTHER_OPERATION, OTHER_ADDRESS))
+#: What is no form of a request that might evade.
+_NO_FORMS = _SCOPES | {OTHER_KEY}
 
 Chosen = Callable[[str], bool]
 
@@ -70,10 +73,9 @@ def _forms(
     requests, than a limiter of any kind can have let in meanwhile.
     """
     policy = promise.tightest
-    windowed = bool(inference.candidates) and not (
-        set(inference.candidates) & _TRICKLING
-    )
-    rate = 0.0 if windowed else policy.limit / policy.window
+    kinds = set(inference.candidates)
+    rate = policy.limit / policy.window if not kinds or kinds & _TRICKLING else 0.0
+    opens = not kinds or bool(kinds - _TRICKLING)
     found = _Forms()
     served: set[str] = set()
     for lane in view:
@@ -89,7 +91,7 @@ def _forms(
                 continue
             served.add(variant)
             if all(lane.outcome[row] == ADMITTED for row in rows) and _beyond(
-                lane, rows, rate
+                lane, rows, rate, opens=opens
             ):
                 found.apart[variant] = found.apart.get(variant, 0) + len(rows)
     found.barred -= served | found.shared
@@ -104,11 +106,12 @@ def _bursts(lane: Lane, chosen: Chosen) -> list[tuple[str, list[int]]]:
     return [(variant, rows) for (variant, _), rows in bursts.items()]
 
 
-def _beyond(lane: Lane, rows: list[int], rate: float) -> bool:
+def _beyond(lane: Lane, rows: list[int], rate: float, *, opens: bool) -> bool:
     """Whether more was let in between two refusals than can have dripped in.
 
     Args:
-        rate: places that come open in a second; 0 where they come all at once.
+        rate: places that come open in a second; 0 where none does.
+        opens: whether many may come open at once.
     """
     refused = lane.rows(REFUSED, plain=True)
     ends = sorted((lane.received[row], lane.sent[row]) for row in refused)
@@ -125,9 +128,11 @@ def _beyond(lane: Lane, rows: list[int], rate: float) -> bool:
         for row in lane.rows(ADMITTED, plain=True)
         if low <= lane.received[row] and lane.sent[row] <= high
     ]
-    if not rate:
+    if opens and beside:
         # A plain request let in meanwhile: the key was not shut all the time.
-        return not beside
+        return False
+    if not rate:
+        return True
     # Only what was certainly let in after the refusal took of what dripped.
     drained = ends[before][0]
     also = [row for row in beside if drained <= lane.sent[row] <= received]
@@ -140,7 +145,7 @@ def evasion(
 ) -> Finding:
     """Judge that other forms of the request do not count apart."""
     aspect = Aspect.EVASION
-    found = _forms(view, promise, inference, lambda name: name not in _SCOPES)
+    found = _forms(view, promise, inference, lambda name: name not in _NO_FORMS)
     if not found.tried:
         return not_applicable(aspect, "no other form of the request was tried")
     if found.apart:

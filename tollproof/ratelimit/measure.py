@@ -26,12 +26,20 @@ from tollproof.ratelimit.clock import Offset, clock_offset
 from tollproof.ratelimit.finding import Aspect, Finding
 from tollproof.ratelimit.guards import Guard, apply, guards
 from tollproof.ratelimit.infer import Inference, infer
-from tollproof.ratelimit.narrowing import as_one, phases_only, without_phases
+from tollproof.ratelimit.narrowing import (
+    as_one,
+    joined,
+    phases_only,
+    without_phases,
+)
 from tollproof.ratelimit.observation import Trace
-from tollproof.ratelimit.promise import BY_ADDRESS, RateLimitPromise
+from tollproof.ratelimit.promise import BY_ADDRESS, OTHER_KEY, RateLimitPromise
 from tollproof.ratelimit.restart import outages, parts, started_anew
 from tollproof.ratelimit.series import Chart, charts
-from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, View, view
+from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, view
+
+#: A phase of the first key.
+CAP = "cap.probe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +103,7 @@ def _judged(
     whole = trace
     trace = without_phases(whole, ASIDE)
     everyone = view(trace, promise)
-    seen = _own(everyone, promise)
+    seen = view(_own(trace, promise), promise)
     inference = infer(tuple(seen), promise.tightest)
     offset = clock_offset(seen)
     found = guards(seen, promise)
@@ -114,7 +122,7 @@ def _judged(
         admitting.races(seen, over),
         sharing.workers(seen, promise, over),
         closing.stays_closed(seen, promise, over),
-        sharing.isolation(seen, promise),
+        sharing.isolation(seen, promise, inference),
         sharing.sharing(everyone, promise),
         evading.scope(everyone, promise, inference, over),
         evading.evasion(seen, promise, inference, over),
@@ -144,16 +152,16 @@ def _judged(
     )
 
 
-def _own(seen: View, promise: RateLimitPromise) -> View:
-    """Leave out a key that shares the allowance of another: it has none of its own."""
+def _own(trace: Trace, promise: RateLimitPromise) -> Trace:
+    """Let a second key that shares the first one's allowance take from that."""
     if promise.per not in ("organisation", BY_ADDRESS):
-        return seen
-    lanes = {
-        label: lane
-        for label, lane in seen.lanes.items()
-        if any(phase != "sharing" for phase in lane.phase)
-    }
-    return View(lanes=lanes, start=seen.start, refusal=seen.refusal, trace=seen.trace)
+        return trace
+    rows = (row for row, one in enumerate(trace.phase) if trace.labels[one] == CAP)
+    first = next(rows, None)
+    if first is None:
+        return trace
+    key = trace.labels[trace.key[first]]
+    return joined(trace, "sharing", key, OTHER_KEY)
 
 
 def withhold(measured: Measurement, guard: Guard | None) -> Measurement:

@@ -43,6 +43,23 @@ def _by_phase(trace: Trace, names: Collection[str], *, kept: bool) -> Trace:
     return trace if len(rows) == len(trace) else only(trace, rows)
 
 
+def joined(trace: Trace, phase: str, key: str, variant: str) -> Trace:
+    """Return a trace in which the requests of a phase are another key's.
+
+    Args:
+        variant: what they are called then.
+    """
+    rows = [row for row, one in enumerate(trace.phase) if trace.labels[one] == phase]
+    if not rows:
+        return trace
+    other = only(trace, range(len(trace)))
+    other.labels = [*trace.labels, variant]
+    owner, name = other.labels.index(key), other.labels.index(variant)
+    for row in rows:
+        other.key[row], other.variant[row] = owner, name
+    return other
+
+
 def as_one(trace: Trace) -> Trace:
     """Return a trace in which all requests are of the first one's key."""
     other = only(trace, range(len(trace)))

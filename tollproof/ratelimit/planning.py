@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tollproof.ratelimit.aside import POOL, ask_with_errors, fail_to_come_in
-from tollproof.ratelimit.promise import RateLimitPromise
+from tollproof.ratelimit.promise import Algorithm, RateLimitPromise
 from tollproof.ratelimit.schedule import Cue, Phase, Schedule, Shot
 
 #: Requests still allowed when the burst across the limit starts.
@@ -44,6 +44,7 @@ class Draft:
 
     promise: RateLimitPromise
     per_second: float
+    keys: int
     full: int = field(init=False)
     window: float = field(init=False)
     quick: float = field(init=False)
@@ -233,7 +234,14 @@ class Draft:
         )
 
     def recovery(self, key: str, at: float) -> None:
-        """Fill, ask for a refill, be silent, fill again."""
+        """Fill, ask for a refill, be silent, fill again.
+
+        With two keys all windows would begin a whole number of windows after the first:
+        so this one is silent until it is filled again, and what it is answered after
+        that tells whether windows begin by the clock. A lone key has rested for longer,
+        and is asked after it was filled for the first time.
+        """
+        few = self.keys == 2
         self.phases.append(
             Phase(
                 name="recovery", key=key, purpose="refill, and recovery after silence"
@@ -255,17 +263,22 @@ class Draft:
             key,
             "recovery.told",
             max(at + window, self.shots[asked].at + self.pause),
-            1,
+            0 if few else 1,
             cue=Cue.RETRY_AFTER,
             follows=asked,
             delay=self.obeyed,
             earliest=at,
             latest=at + 1.28 * window,
         )
+        if self.keys == 1 and _from_the_first(self.promise):
+            for part in (0.75, 0.8, 0.85, 0.9):
+                self.add(key, "recovery.late", at + part * window, 1)
         slow = max(1.0, 0.02 * window / self.quick)
         # Only silence for more than a window shows a counter that never expires.
         again = max(at + 1.33 * window, self.shots[asked].ends + 1.03 * window)
         self.fill(key, "recovery.again", again, full, slow=slow)
+        for part in (0.7, 0.75, 0.8, 0.85) if few else ():
+            self.add(key, "recovery.late", again + part * window, 1)
 
     def paced(self, key: str, at: float) -> None:
         """Stay just below the limit for longer than a window."""
@@ -367,9 +380,13 @@ def plan(
     everyone = (*labels, *trials, *((sibling,) if sibling else ()), *own, *strangers)
     if not labels or len(set(everyone)) != len(everyone):
         raise ValueError("a measurement needs keys, each named once")
-    draft = Draft(promise=promise, per_second=per_second)
+    draft = Draft(promise=promise, per_second=per_second, keys=len(labels))
     window = draft.window
-    starts = _starts(labels, with_paced=len(labels) > 3 if paced is None else paced)
+    starts = _starts(
+        labels,
+        with_paced=len(labels) > 3 if paced is None else paced,
+        rested=1.0 if _from_the_first(promise) else 0.0,
+    )
     repeat = _rounds(promise) if rounds is None else rounds
     over = 0.0
     for turn in range(repeat):
@@ -418,6 +435,14 @@ def plan(
     )
 
 
+def _from_the_first(promise: RateLimitPromise) -> bool:
+    """Whether it is promised that windows begin with a key's first request.
+
+    To tell that from windows by the clock, one must begin at another phase of it.
+    """
+    return promise.algorithm is Algorithm.FIXED_WINDOW_FIRST
+
+
 def _rounds(promise: RateLimitPromise) -> int:
     """Say how many rounds a small limit needs: some 40 requests, within 90 seconds."""
     policy = promise.tightest
@@ -426,12 +451,15 @@ def _rounds(promise: RateLimitPromise) -> int:
 
 
 def _starts(
-    keys: Sequence[str], *, with_paced: bool
+    keys: Sequence[str], *, with_paced: bool, rested: float
 ) -> Mapping[str, tuple[str, float]]:
     """Say which key runs which phase when, in windows.
 
     A key that runs a second phase rests for a window before it, where that phase
     starts with a fill. The edge phase starts with little, and follows at once.
+
+    Args:
+        rested: how many windows more a lone key rests after its first phase.
     """
     if len(keys) >= 3:
         starts = {
@@ -452,9 +480,9 @@ def _starts(
     else:
         starts = {
             "cap": (keys[0], 0.0),
-            "recovery": (keys[0], 1.3),
-            "edge": (keys[0], 2.75),
+            "recovery": (keys[0], 1.3 + rested),
+            "edge": (keys[0], 2.75 + rested),
         }
         if with_paced:
-            starts["paced"] = (keys[0], 5.05)
+            starts["paced"] = (keys[0], 5.05 + rested)
     return starts

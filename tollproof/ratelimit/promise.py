@@ -14,6 +14,8 @@ from enum import StrEnum
 BY_ADDRESS, BY_OPERATION = "address", "operation"
 #: Names of the requests that ask for another operation, or come from another address.
 OTHER_OPERATION, OTHER_ADDRESS = "other-operation", "other-address"
+#: Name of the requests of a second key that shares the first one's allowance.
+OTHER_KEY = "other-key"
 #: Names of the requests that end in an error: of an operation, or of no operation.
 ERRONEOUS, ERRONEOUS_AT_ALL = "erroneous", "erroneous-path"
 

@@ -6,7 +6,8 @@ Remaining tells workers apart.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tollproof.ratelimit.admission import (
@@ -23,6 +24,8 @@ from tollproof.ratelimit.finding import (
     not_applicable,
     passed,
 )
+from tollproof.ratelimit.infer import Inference
+from tollproof.ratelimit.models import BUCKET, COUNTER, COUNTER_REJECTED
 from tollproof.ratelimit.promise import (
     BY_ADDRESS,
     BY_OPERATION,
@@ -31,8 +34,11 @@ from tollproof.ratelimit.promise import (
 )
 from tollproof.ratelimit.view import ADMITTED, REFUSED, Lane, View
 
+#: Limiters that let single requests in while they are shut.
+_TRICKLING = {BUCKET, COUNTER, COUNTER_REJECTED}
 
-def isolation(view: View, promise: RateLimitPromise) -> Finding:
+
+def isolation(view: View, promise: RateLimitPromise, inference: Inference) -> Finding:
     """Judge that one key's traffic takes nothing from another's allowance."""
     aspect = Aspect.ISOLATION
     lanes = [
@@ -83,23 +89,51 @@ def isolation(view: View, promise: RateLimitPromise) -> Finding:
             actual=f"{most} for all of them",
             **figures,
         )
+    trickles = not inference.candidates or set(inference.candidates) & _TRICKLING
+    rate = policy.limit / policy.window if trickles else 0.0
     for other in lanes:
-        spans = shut(other)
-        begins = [begin for begin, _ in spans]
         for lane in lanes:
-            if lane is other or together.count <= policy.limit:
-                continue
-            for row in lane.rows(ADMITTED, plain=True):
-                at = bisect_right(begins, lane.sent[row]) - 1
-                if at >= 0 and lane.received[row] < spans[at][1]:
-                    return passed(
-                        aspect,
-                        f"{lane.key} was admitted while {other.key} was refused; "
-                        f"together the keys were admitted {together.count} times "
-                        f"within {policy.window:g} s",
-                        **figures,
-                    )
+            if lane is not other and _beside(lane, other, lanes, policy, rate):
+                return passed(
+                    aspect,
+                    f"{lane.key} was admitted while {other.key} was refused; "
+                    f"together the keys were admitted {together.count} times "
+                    f"within {policy.window:g} s",
+                    **figures,
+                )
     return inconclusive(aspect, "no key was admitted while another was shut", **figures)
+
+
+def _beside(
+    lane: Lane, other: Lane, lanes: Sequence[Lane], policy: Policy, rate: float
+) -> bool:
+    """Whether a key was let in, between two refusals of another, by its own allowance.
+
+    Had they shared one, what was let in would have come of what dripped in between, or
+    of an allowance that was new; and of a new one enough would have been left for the
+    other key not to be refused.
+    """
+    refused = other.rows(REFUSED, plain=True)
+    ends = sorted(other.received[row] for row in refused)
+    starts = [other.sent[row] for row in refused]
+    for rows in _runs(lane):
+        before = bisect_left(ends, lane.sent[rows[0]]) - 1
+        after = bisect_right(starts, max(lane.received[row] for row in rows))
+        if before < 0 or after >= len(starts):
+            continue
+        low, high = ends[before], starts[after]
+        taken = sum(possible(*one.countable, low, high) for one in lanes)
+        if taken < policy.limit and len(rows) > rate * (high - low) + bool(rate):
+            return True
+    return False
+
+
+def _runs(lane: Lane) -> Iterator[list[int]]:
+    """Yield the plain requests of each shot that were admitted."""
+    shots: dict[int, list[int]] = {}
+    for row in lane.rows(ADMITTED, plain=True):
+        shots.setdefault(lane.shot[row], []).append(row)
+    yield from shots.values()
 
 
 def _untouched(lane: Lane, policy: Policy) -> bool:
