@@ -132,7 +132,7 @@ class Counts(Section):
     """Which requests count against a rate limit."""
 
     errors: Flag = True
-    """Requests answered with an error."""
+    """Requests answered with an error; judged where it is said."""
     rejected: Flag = False
     """Requests refused by the limit itself."""
     methods: tuple[CountedMethod, ...] = ("*",)
