@@ -133,6 +133,8 @@ def test_an_error_is_best_asked_of_an_operation(tmp_path: Path) -> None:
     one = names(tmp_path)
     assert one[ERRONEOUS].spec.path == "/things/tollproof-nothing"
     assert one[ERRONEOUS_AT_ALL].proof is Proof.ERROR
+    below = names(tmp_path, base_url=f"{BASE}/v1")
+    assert below[ERRONEOUS].spec.path == "/v1/things/tollproof-nothing"
     assert one[OTHER_OPERATION].spec.path == "/things/one"
 
 

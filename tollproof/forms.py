@@ -95,7 +95,7 @@ def forms(
         *_methods(deployment, operation, plain),
         *_spellings(plain),
         *_scopes(deployment, operation, plain, keys),
-        *_errors(deployment, operation, plain, keys),
+        *_errors(deployment, plain, keys),
     )
 
 
@@ -209,18 +209,17 @@ def _second_loopback(base_url: str) -> str:
 
 def _errors(
     deployment: Deployment,
-    operation: Operation,
     plain: RequestSpec,
     keys: tuple[Identity, ...],
 ) -> Iterator[Form]:
     """Return requests that must end in a client error, the best first."""
-    prefix = plain.path.partition("?")[0].removesuffix(operation.path)
     for item in deployment.operations:
         routed = item.parameters and item.method == "GET"
         if not routed or item.public or item.changes:
             continue
         if all(key in deployment.callers(item) for key in keys):
-            path = prefix + expand(item.path, dict.fromkeys(item.parameters, NOTHING))
+            values = dict.fromkeys(item.parameters, NOTHING)
+            path = deployment.prefix + expand(item.path, values)
             yield Form(
                 spec=replace(plain, name=ERRONEOUS, method="GET", path=path, body=""),
                 proof=Proof.ERROR,
