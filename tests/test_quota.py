@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import random
+import string
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.deploying import ENVIRON, THINGS, deployment_of, identity, profile_at
+from tests.deploying import ENVIRON, KEYS, THINGS, deployment_of, identity, profile_at
 from tollproof.errors import Undetermined
-from tollproof.quota import RESTED, plan_measurement
+from tollproof.quota import RESTED, Plan, guessed, plan_measurement
+from tollproof.ratelimit.aside import ERRORS
 
 BASE = "http://127.0.0.1:9"
 BURST = 'purpose = ["burst"]'
@@ -102,3 +107,55 @@ def test_keys_rest_a_window_after_whatever_used_them(tmp_path: Path) -> None:
         assert deployment.rested(["alpha"], rest) == 0.0
         deployment.touch("alpha")
         assert deployment.rested(["alpha", "other"], rest) > 0
+
+
+def planned(folder: Path, *parts: str) -> Plan:
+    profile = profile_at(folder / "profile.toml", BASE, THINGS, *parts)
+    with deployment_of(profile) as deployment:
+        return plan_measurement(deployment)
+
+
+def test_a_key_asks_with_errors_where_that_is_promised_and_only_there(
+    tmp_path: Path,
+) -> None:
+    parts = [identity(name) for name in ("alpha", "beta", "gone")]
+
+    def asks(*lines: str) -> set[str]:
+        shots = planned(tmp_path, *parts, promise(*lines)).schedule.shots
+        return {shot.key for shot in shots if shot.phase.startswith(ERRORS)}
+
+    assert asks() == set()
+    assert asks("counts = { rejected = false }") == set()
+    # Both keys are measured, so one of them asks after that.
+    assert asks("counts = { errors = true }") == {"beta"}
+    assert asks("counts = { errors = true }", 'per = "operation"') == set()
+    more = "policies = [{ limit = 9000, window = 3600 }]"
+    assert asks("counts = { errors = true }", more) == set()
+
+
+@pytest.mark.parametrize(("per", "callers"), [("address", 4), ("key", 1)])
+def test_strangers_come_last_and_show_what_nobody_has(
+    tmp_path: Path, per: str, callers: int
+) -> None:
+    limit = f'failed_authentications = {{ limit = 20, window = 60, per = "{per}" }}'
+    plan = planned(tmp_path, identity("alpha"), promise(limit))
+    assert len(plan.strangers) == callers
+    shown = [value for ((_, value),) in plan.strangers.values()]
+    assert not any(KEYS["alpha"] in value for value in shown)
+    assert len({*shown}) == callers
+    others = [
+        shot.ends for shot in plan.schedule.shots if shot.key not in plan.strangers
+    ]
+    assert plan.failing >= max(others)
+    sent = sum(shot.count for shot in plan.schedule.shots if shot.key in plan.strangers)
+    assert sent > 20
+
+
+@given(st.text(alphabet=string.ascii_letters + string.digits + "_-.", max_size=60))
+def test_a_guess_has_the_form_of_what_it_stands_for(value: str) -> None:
+    guess = guessed(value, random.Random(1))
+    assert guess.startswith(value.rpartition("_")[0])
+    assert len(guess) == len(value)
+    for old, new in zip(value, guess, strict=True):
+        assert new.isdigit() or not old.isdigit()
+        assert old == new or (old.isalnum() and new.isalnum())

@@ -208,7 +208,10 @@ def _asks_with_errors(
     promise: RateLimitPromise, keys: Sequence[Identity], others: Sequence[Identity]
 ) -> Identity | None:
     """Return who finds out whether errors count; None where nobody needs to or can."""
-    if promise.counting.errors is None:
+    # Another operation's errors, or another limit's, say nothing of this one.
+    if promise.counting.errors is None or promise.scopes != (promise.per,):
+        return None
+    if promise.per == BY_OPERATION:
         return None
     if others:
         return others[0]

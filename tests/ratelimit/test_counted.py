@@ -142,6 +142,15 @@ def test_without_a_way_to_fail_it_says_what_to_add() -> None:
     assert "path parameter" in finding.sentence
 
 
+def test_errors_of_another_operation_say_nothing_of_a_limit_per_operation() -> None:
+    promise = replace(PLAIN, counting=Counting(errors=True), per="operation")
+    deployment = Deployment(make=MAKES["log"][1], n=60, w=60.0)
+    trace = run(plan(promise, KEYS[:1]), promise, deployment, LAN, 1)
+    finding = judge(trace, promise)[Aspect.ERRORS]
+    assert finding.outcome is Outcome.NOT_APPLICABLE
+    assert "another operation" in finding.sentence
+
+
 # -- wrong credentials -----------------------------------------------------------------
 
 

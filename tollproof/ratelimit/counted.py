@@ -27,7 +27,11 @@ from tollproof.ratelimit.models import (
     COUNTER_REJECTED,
     FIXED_CLOCK,
 )
-from tollproof.ratelimit.promise import ERRONEOUS_AT_ALL, RateLimitPromise
+from tollproof.ratelimit.promise import (
+    BY_OPERATION,
+    ERRONEOUS_AT_ALL,
+    RateLimitPromise,
+)
 from tollproof.ratelimit.sharing import shut
 from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, Lane, View
 
@@ -56,6 +60,12 @@ def errors(
             aspect, "nothing is promised of requests that end in an error"
         )
     lane = next(iter(beside), None)
+    if lane is None and BY_OPERATION in promise.scopes:
+        return not_applicable(
+            aspect,
+            "the limit is per operation, and a request that ends in an error is one of "
+            "another operation: it cannot be seen whether it would count",
+        )
     if lane is None:
         return inconclusive(
             aspect,
