@@ -13,9 +13,10 @@ from tests import servers
 from tests.deploying import ALPHA, ENVIRON, KEY, THINGS, profile_text
 from tollproof.cases import Case
 from tollproof.errors import UsageError
+from tollproof.folder import FORMER
 from tollproof.model import CheckSpec, Outcome, Result, Severity, Verdict
 from tollproof.record import JOURNAL, PLAN, RESULTS, read_run
-from tollproof.session import FORMER, Session, open_session
+from tollproof.session import Session, open_session
 
 SPEC = CheckSpec(id="a.one", title="One", severity=Severity.HIGH)
 

@@ -21,6 +21,7 @@ from typing import Any
 from tollproof.cases import NONE, Case, Selection
 from tollproof.deployment import Deployment
 from tollproof.errors import ArtefactRefused, UsageError
+from tollproof.folder import forget_former, make_room, restore
 from tollproof.judgement import with_waivers
 from tollproof.model import (
     About,
@@ -48,7 +49,6 @@ from tollproof.record import (
     RESULTS,
     Lines,
     finish,
-    is_draft,
     read_journal,
     read_leftovers,
     read_plan,
@@ -62,9 +62,6 @@ from tollproof.reporting import FORMATS, Format, terminal
 from tollproof.reporting.text import visible
 from tollproof.target import Target
 from tollproof.version import __version__
-
-#: Where a former run in the same folder waits until this one has judged something.
-FORMER = ".former"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +217,7 @@ class Session:
         self.progress.ended(self.run)
         written = [self._write(FORMATS[name], self.run) for name in self.formats]
         self.refused = tuple(reason for reason in written if reason)
-        shutil.rmtree(self.folder / FORMER, ignore_errors=True)
+        forget_former(self.folder)
         for reason in self.refused:
             sys.stderr.write(f"tollproof: {reason}\n")
         return self.run
@@ -250,7 +247,7 @@ class Session:
         """
         for text in self.unreadable:
             sys.stderr.write(f"tollproof: a suite cannot be read: {visible(text)}\n")
-        _restore(self.folder)
+        restore(self.folder)
 
     def summary(self) -> str:
         """Return the run in words, for a terminal."""
@@ -307,7 +304,7 @@ def open_session(option: Any, worker: str) -> Session:
         if option.tollproof_compare:
             # Before the folder is cleared: it may be the former run's own.
             former = read_run(Path(option.tollproof_compare))
-        _make_room(folder)
+        make_room(folder)
     progress = Progress.of(option.tollproof_progress, sys.stdout)
     journal = Lines(folder / JOURNAL / f"{worker or 'main'}.jsonl")
     deployment = open_deployment(
@@ -353,46 +350,3 @@ def open_session(option: Any, worker: str) -> Session:
         former=former,
         progress=progress,
     )
-
-
-def _make_room(folder: Path) -> None:
-    """Set a former run in the folder aside; refuse a folder with anything else in it.
-
-    Raises:
-        UsageError: there are files in it that no run of ours has written.
-    """
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: --output must be a folder")
-    written = {PLAN, RESULTS, JOURNAL, *(form.file for form in FORMATS.values())}
-    names = {item.name for item in folder.iterdir()} - {FORMER}
-    drafts = {name for name in names if is_draft(name, written)}
-    strange = sorted(names - written - drafts)
-    if strange:
-        raise UsageError(
-            f"{folder}: holds {strange[0]!r}, which is not of a run; "
-            "give --output a folder of its own"
-        )
-    # One that a killed run had set aside is older than what it left behind itself.
-    shutil.rmtree(folder / FORMER, ignore_errors=True)
-    if names:
-        (folder / FORMER).mkdir()
-    for name in names:
-        (folder / name).rename(folder / FORMER / name)
-
-
-def _restore(folder: Path) -> None:
-    """Leave the folder as it was before the run, which has judged nothing."""
-    former = folder / FORMER
-    if not former.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        return
-    for path in folder.iterdir():
-        if path.is_dir() and path != former:
-            shutil.rmtree(path)
-        elif path != former:
-            path.unlink()
-    for path in former.iterdir():
-        path.rename(folder / path.name)
-    former.rmdir()
