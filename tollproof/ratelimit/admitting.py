@@ -8,6 +8,7 @@ promise and what was inferred. Must not know headers.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tollproof.ratelimit.admission import (
@@ -76,7 +77,7 @@ def over_admission(view: View, promise: RateLimitPromise) -> Finding:
             found = excess(lane, promise, policy)
             if found and (worst is None or found.by > worst[1].by):
                 worst = policy, found
-            saturated = saturated or _saturated(lane, policy)
+            saturated = saturated or _saturated(lane, promise, policy)
         if not saturated:
             unseen.append(policy)
     peaks = {
@@ -90,7 +91,8 @@ def over_admission(view: View, promise: RateLimitPromise) -> Finding:
         return failed(
             aspect,
             f"{broken.count} requests of {lane.key} were certainly admitted within "
-            f"{policy.window:g} s, which nothing that the promise allows explains",
+            f"{policy.window:g} s, which nothing that the promise allows explains"
+            + (f": {policy.text} does not hold" if promise.policies else ""),
             expected=_allowed(promise, policy),
             actual=f"{broken.count} within {policy.window:g} s",
             admitted=broken.count,
@@ -101,12 +103,7 @@ def over_admission(view: View, promise: RateLimitPromise) -> Finding:
             peaks=peaks,
         )
     if unseen:
-        return inconclusive(
-            aspect,
-            "the limit was never reached: not shown to hold for "
-            + " and ".join(policy.text for policy in unseen),
-            peaks=peaks,
-        )
+        return inconclusive(aspect, _unreached(unseen, promise), peaks=peaks)
     policy = promise.tightest
     if _strict(promise):
         length = policy.window * (1 - RESOLUTION)
@@ -146,11 +143,42 @@ def _allowed(promise: RateLimitPromise, policy: Policy) -> str:
     return f"{text}, by any known algorithm"
 
 
-def _saturated(lane: Lane, policy: Policy) -> bool:
-    """Whether a refusal came after the lane had been offered more than the limit."""
+def may_be_spent(
+    lane: Lane, row: int, promise: RateLimitPromise, policy: Policy
+) -> bool:
+    """Whether one of several limits may have been reached when a row was refused."""
+    sent, received = lane.asked if promise.counting.rejected else lane.countable
+    # A sliding counter looks back up to two windows.
+    since = lane.sent[row] - 2 * policy.window
+    full = min(policy.limit, policy.burst or policy.limit) * (1 - promise.tolerance)
+    return possible(sent, received, since, lane.received[row]) >= full
+
+
+def _unreached(unseen: Sequence[Policy], promise: RateLimitPromise) -> str:
+    names = " and ".join(policy.text for policy in unseen)
+    if len(unseen) == len(promise.all_policies):
+        return f"the limit was never reached: not shown to hold for {names}"
+    held = [policy.text for policy in promise.all_policies if policy not in unseen]
+    return (
+        f"{' and '.join(held)} held, but {names} was never reached behind that: it "
+        f"takes {max(policy.limit for policy in unseen)} admitted requests of one key "
+        f"within {max(policy.window for policy in unseen):g} s to show it. Promise it "
+        "in a profile of its own, on a deployment where the shorter limit is raised"
+    )
+
+
+def _saturated(lane: Lane, promise: RateLimitPromise, policy: Policy) -> bool:
+    """Whether a refusal came after the lane had been offered more than the limit.
+
+    Of several limits any other may have refused: there as many must have been admitted.
+    """
     refused = lane.rows(REFUSED)
     if not refused:
         return False
+    if promise.policies:
+        full = min(policy.limit, policy.burst or policy.limit)
+        most = possible_peak(*lane.admitted, policy.window).count
+        return most >= full * (1 - promise.tolerance)
     return any(
         row + 1 - bisect_left(lane.sent, lane.sent[row] - policy.window) > 1
         for row in refused
@@ -179,9 +207,18 @@ def excess(lane: Lane, promise: RateLimitPromise, policy: Policy) -> Excess | No
             breach = first_request_breach(sent, received, limit=cap, length=window)
             if breach is None and promise.algorithm is not Algorithm.FIXED_WINDOW_CLOCK:
                 return None
-            if promise.algorithm is not Algorithm.FIXED_WINDOW_FIRST:
-                # A sliding counter refuses earlier than a fixed window would.
-                strict = promise.algorithm is not Algorithm.SLIDING_COUNTER
+            # Less than a window meets two of them at the most, wherever an edge falls
+            # among requests that were decided too close together to tell.
+            double = certain_peak(sent, received, (1 - RESOLUTION) * window).count
+            if double > 2 * cap:
+                by = min(by, double - 2 * cap)
+            elif promise.algorithm is not Algorithm.FIXED_WINDOW_FIRST:
+                # A sliding counter refuses earlier than a fixed window would, and
+                # of several limits another may have refused.
+                strict = (
+                    promise.algorithm is not Algorithm.SLIDING_COUNTER
+                    and not promise.policies
+                )
                 # And where refusals came too early for any window, too few were
                 # admitted: that is a fault of its own, and no proof of too many.
                 if unjustified(lane, promise) is not None and windows_explain(
@@ -308,6 +345,8 @@ def paced(view: View, promise: RateLimitPromise) -> Finding:
     """Judge the key that stayed just below the limit."""
     aspect = Aspect.PACED
     policy = promise.tightest
+    # 95 % of the shortest limit may be more than a longer one allows.
+    longer = [one for one in promise.all_policies if one is not policy]
     for lane in view:
         rows = [row for row, phase in enumerate(lane.phase) if phase == "paced"]
         if not rows:
@@ -324,13 +363,15 @@ def paced(view: View, promise: RateLimitPromise) -> Finding:
                 *lane.countable, lane.sent[row] - policy.window, lane.received[row]
             )
             < policy.limit
+            and not any(may_be_spent(lane, row, promise, one) for one in longer)
         ]
         seconds = lane.sent[rows[-1]] - lane.sent[rows[0]]
         if shut and not refused:
             return inconclusive(
                 aspect,
                 f"{len(shut)} of {len(rows)} requests were refused that should have "
-                "come evenly spaced, but may have been decided closer together",
+                "come evenly spaced, but may have been decided closer together"
+                + (", or met a longer limit" if longer else ""),
             )
         if refused:
             row = refused[0]

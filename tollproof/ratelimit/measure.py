@@ -108,6 +108,11 @@ def _judged(
     offset = clock_offset(seen)
     found = guards(seen, promise)
     over = admitting.over_admission(seen, promise)
+    # Races and counters apart show in bursts, which only the shortest limit meets.
+    shortest = over
+    if promise.policies:
+        alone = replace(promise, policy=promise.tightest, policies=())
+        shortest = admitting.over_admission(seen, alone)
     under = admitting.under_admission(seen, promise, inference)
     failing = view(phases_only(whole, ERRORS), promise, seen.refusal)
     unknown = view(as_one(phases_only(whole, STRANGERS)), promise)
@@ -119,8 +124,8 @@ def _judged(
         admitting.algorithm(promise, inference),
         reopening.window(seen, promise, inference),
         reopening.recovery(seen, promise, inference),
-        admitting.races(seen, over),
-        sharing.workers(seen, promise, over),
+        admitting.races(seen, shortest),
+        sharing.workers(seen, promise, shortest),
         closing.stays_closed(seen, promise, over),
         sharing.isolation(seen, promise, inference),
         sharing.sharing(everyone, promise),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tollproof.ratelimit.admitting import may_be_spent
 from tollproof.ratelimit.finding import (
     Aspect,
     Finding,
@@ -163,12 +164,26 @@ def _stuck(view: View, promise: RateLimitPromise) -> tuple[Lane, int, float] | N
                     and silent > silence
                     and lane.variant[row] == "plain"
                 )
-                if late and admitted > 0 and (worst is None or idle > worst[2]):
+                if (
+                    late
+                    and admitted > 0
+                    and (worst is None or idle > worst[2])
+                    and not _spent(lane, row, promise)
+                ):
                     worst = lane, row, idle
             else:
                 admitted = max(admitted, lane.received[row])
             asked = max(asked, lane.received[row])
     return worst
+
+
+def _spent(lane: Lane, row: int, promise: RateLimitPromise) -> bool:
+    """Whether one of the longer limits may still be reached, and so refuse."""
+    return any(
+        may_be_spent(lane, row, promise, policy)
+        for policy in promise.all_policies
+        if policy is not promise.tightest
+    )
 
 
 def window(view: View, promise: RateLimitPromise, inference: Inference) -> Finding:
