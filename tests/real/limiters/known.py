@@ -53,6 +53,7 @@ LIMITERS = (
             said=f"{words} window; X-RateLimit-*, Reset in Unix seconds",
             start=partial(flask, strategy=strategy, redis=redis, workers=workers),
             broken=WORKERS if workers > 1 and not redis else FLOORED,
+            quick=workers > 1 and not redis and strategy == "fixed-window",
         )
         for strategy, words, promise in (
             ("fixed-window", "fixed", FLASK_FIXED),
@@ -74,6 +75,7 @@ LIMITERS = (
         promise=FIXED + UNIX,
         said="fixed window; X-RateLimit-*, Reset in Unix seconds",
         start=partial(node, limiter="legacy"),
+        quick=True,
     ),
     *(
         Limiter(
@@ -106,6 +108,7 @@ LIMITERS = (
         promise='algorithm = "leaky_bucket"\nstatus = 503\n',
         said="leaky bucket, burst 59, nodelay; refusals are 503",
         start=nginx,
+        quick=True,
     ),
     Limiter(
         name="HAProxy stick table",
@@ -114,6 +117,7 @@ LIMITERS = (
         start=haproxy,
         # A client that goes on asking stays shut: that is seen, and why, as a rule.
         either=frozenset(("ratelimit.counting", "ratelimit.recovery")),
+        quick=True,
     ),
     Limiter(
         name="HAProxy stick table, as documented",

@@ -22,10 +22,7 @@ def authenticate(request: Request) -> None:
 limiter = Limiter(key_func=key, headers_enabled=True)
 app = FastAPI(openapi_url=None)
 app.state.limiter = limiter
-app.add_exception_handler(
-    RateLimitExceeded,
-    _rate_limit_exceeded_handler,  # type: ignore[arg-type]
-)
+app.add_exception_handler(RateLimitExceeded, _rate_limit_exceeded_handler)
 
 
 Items = Callable[[Request, Response], Awaitable[dict[str, list[str]]]]
