@@ -13,7 +13,13 @@ from tests.deploying import ALPHA, ENVIRON, KEY, deployment_of, profile_at
 from tests.guarded import OPERATIONS, Answer, Asked, Told, guarded
 from tollproof.deployment import Deployment
 from tollproof.forms import Form, Proof, forms, useful
-from tollproof.quota import ordinary_operation, plain_request
+from tollproof.quota import (
+    ordinary_operation,
+    plain_request,
+    plan_measurement,
+    unasked,
+)
+from tollproof.ratelimit.finding import Aspect
 from tollproof.ratelimit.promise import (
     ERRONEOUS,
     ERRONEOUS_AT_ALL,
@@ -59,8 +65,9 @@ def sifted(
         with deployment_of(profile, environ=ENVIRON) as deployment:
             target = Target(deployment, "ratelimit.evasion")
             operation = ordinary_operation(deployment)
-            kept = useful(target, operation, found(deployment))
-            yield {form.name for form in kept} - {OTHER_ADDRESS}, asked
+            sifted = useful(target, operation, found(deployment))
+            assert not sifted.unasked
+            yield {form.name for form in sifted.kept} - {OTHER_ADDRESS}, asked
 
 
 def test_a_server_that_is_strict_leaves_no_other_spelling(tmp_path: Path) -> None:
@@ -111,6 +118,31 @@ def test_a_method_that_nobody_described_is_sent_with_consent_only(
 
     with sifted(tmp_path, anything, WRITES) as (kept, _):
         assert "post" in kept
+
+
+def test_a_form_that_has_no_answer_is_neither_tried_nor_forgotten(
+    tmp_path: Path,
+) -> None:
+    def throttling(asked: Asked, told: Told) -> Told:
+        return Told(status=429) if asked.path == "/things/" else told
+
+    with guarded(KEY, throttling) as server:
+        profile = profile_at(
+            tmp_path / "profile.toml", server.origin, OPERATIONS, ALPHA, LIMIT
+        )
+        with deployment_of(profile, environ=ENVIRON) as deployment:
+            target = Target(deployment, "ratelimit.evasion")
+            operation = ordinary_operation(deployment)
+            planned = plan_measurement(
+                deployment, lambda _, forms: useful(target, operation, forms)
+            )
+    assert planned.unasked == ("slash-at-the-end (throttled)",)
+    assert "slash-at-the-end" not in {form.name for form in planned.forms}
+    guard = unasked(planned)
+    assert guard is not None
+    assert "slash-at-the-end (throttled)" in guard.why
+    assert guard.passes == {Aspect.EVASION, Aspect.SCOPE}
+    assert guard.fails == frozenset()
 
 
 @pytest.mark.parametrize(

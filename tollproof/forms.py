@@ -232,20 +232,34 @@ def _errors(
     )
 
 
-def useful(
-    target: Target, operation: Operation, candidates: Iterable[Form]
-) -> tuple[Form, ...]:
-    """Ask once for each form that may lead elsewhere, and return those that do not.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sifted:
+    """The forms that are of use, and those of which that could not be found out.
+
+    Attributes:
+        unasked: name and reason of each form that had no answer.
+    """
+
+    kept: tuple[Form, ...]
+    unasked: tuple[str, ...] = ()
+
+
+def useful(target: Target, operation: Operation, candidates: Iterable[Form]) -> Sifted:
+    """Ask once for each form that may lead elsewhere, and keep those that do not.
 
     Raises:
         Undetermined: the plain request is not answered.
     """
     control = target.control(operation)
-    return tuple(
-        form
-        for form in candidates
-        if form.proof is Proof.NONE or _proves(target, operation, form, control)
-    )
+    kept: list[Form] = []
+    unasked: list[str] = []
+    for form in candidates:
+        try:
+            if form.proof is Proof.NONE or _proves(target, operation, form, control):
+                kept.append(form)
+        except Undetermined as why:
+            unasked.append(f"{form.name} ({why.reason.value})")
+    return Sifted(kept=tuple(kept), unasked=tuple(unasked))
 
 
 def _proves(
@@ -258,12 +272,9 @@ def _proves(
         target=form.spec.path,
         body=form.spec.body.encode(),
     )
-    try:
-        answer = target.send(probe)
-    except Undetermined:
-        return False
+    (answer,) = target.answers((probe,))  # who hangs up on a form does not serve it
     if form.proof is Proof.SUCCESS:
-        return answer.status < 300
+        return 200 <= answer.status < 300
     if form.proof is Proof.ERROR:
         return 400 <= answer.status < 500 and answer.status not in (401, 403)
     return _alike(answer, control)

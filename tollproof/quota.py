@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from tollproof.client import Headers
 from tollproof.deployment import Deployment
 from tollproof.errors import Undetermined, UsageError
-from tollproof.forms import FORWARDED, Form, forms, useful
+from tollproof.forms import FORWARDED, Form, Sifted, forms, useful
 from tollproof.identity import Identity
 from tollproof.load.allowance import Budget
 from tollproof.load.engine import Limits
@@ -72,6 +72,7 @@ class Plan:
         keys: the identities that spend their allowance, the first one's twin last.
         operation: what they all ask for.
         forms: other forms of the request, that the schedule names.
+        unasked: forms, with the reason, that had no answer when they were tried out.
         strangers: headers with a wrong credential, by the label of who sends them.
     """
 
@@ -80,6 +81,7 @@ class Plan:
     keys: tuple[Identity, ...]
     operation: Operation
     forms: tuple[Form, ...] = ()
+    unasked: tuple[str, ...] = ()
     strangers: Mapping[str, Headers] = field(default_factory=dict, repr=False)
 
     @property
@@ -160,12 +162,14 @@ def _policy(declared: DeclaredPolicy) -> Policy:
 
 
 #: (operation, forms of its request) -> those that are of use.
-Sift = Callable[[Operation, tuple[Form, ...]], tuple[Form, ...]]
+Sift = Callable[[Operation, tuple[Form, ...]], Sifted]
 
 
-def plan_measurement(
-    deployment: Deployment, sift: Sift = lambda operation, found: found
-) -> Plan:
+def _all_of_them(_operation: Operation, found: tuple[Form, ...]) -> Sifted:
+    return Sifted(kept=found)
+
+
+def plan_measurement(deployment: Deployment, sift: Sift = _all_of_them) -> Plan:
     """Choose keys, an operation and the forms of a request, and plan the traffic.
 
     Args:
@@ -179,7 +183,8 @@ def plan_measurement(
     operation = ordinary_operation(deployment)
     keys, twin, others = _keys(deployment, operation, promise.per)
     plain = plain_request(deployment, operation, keys[0])
-    chosen = sift(operation, forms(deployment, operation, plain, keys))
+    sifted = sift(operation, forms(deployment, operation, plain, keys))
+    chosen = sifted.kept
     strangers = _strangers(keys[0], promise)
     wrong = [form.name for form in chosen if form.name in _ERRONEOUS]
     asks = _asks_with_errors(promise, keys, others) if wrong else None
@@ -200,6 +205,7 @@ def plan_measurement(
         keys=(*keys, *((twin,) if twin else ()), *more),
         operation=operation,
         forms=chosen,
+        unasked=sifted.unasked,
         strangers=strangers,
     )
 
@@ -353,11 +359,24 @@ def _measure(target: Target) -> Measurement:
     untested = (*planned.schedule.untested, *(() if outcome.complete else (
         f"everything: the load did not come to its end ({outcome.fault})",
     )))  # fmt: skip
+    known = (refuses_everybody(target, planned), unasked(planned))
     return judge(
         outcome.trace,
         planned.promise,
         untested=untested,
-        guard=refuses_everybody(target, planned),
+        beside=[guard for guard in known if guard],
+    )
+
+
+def unasked(planned: Plan) -> Guard | None:
+    """Withhold that no form of the request escapes, where some could not be tried."""
+    if not planned.unasked:
+        return None
+    return Guard(
+        name="unasked forms",
+        why="it could not be found out whether these forms of the request are served: "
+        + ", ".join(planned.unasked),
+        passes=frozenset((Aspect.EVASION, Aspect.SCOPE)),
     )
 
 
@@ -398,15 +417,17 @@ def judge(
     promise: RateLimitPromise,
     *,
     untested: Sequence[str] = (),
-    guard: Guard | None = None,
+    beside: Sequence[Guard] = (),
 ) -> Measurement:
     """Analyse a trace and let each defect fail the aspect that names it.
 
     Args:
         untested: what the schedule could not show.
-        guard: what is known beside the trace, and makes it unfit.
+        beside: what is known beside the trace, and makes it unfit.
     """
-    measured = withhold(analyse(trace, promise, untested=untested), guard)
+    measured = analyse(trace, promise, untested=untested)
+    for guard in beside:
+        measured = withhold(measured, guard)
     fields = judge_fields(without_phases(trace, ASIDE), promise, measured)
     findings = tuple(
         fields if one.aspect is Aspect.IETF else one for one in measured.findings

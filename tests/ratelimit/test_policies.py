@@ -112,4 +112,5 @@ def test_a_limit_that_is_out_of_reach_is_open_and_the_other_is_said_to_hold(
     assert over.sentence.startswith("20 requests per 10 s held, but 1000 requests per")
     assert "1000 admitted requests of one key within 3600 s" in over.sentence
     assert measurement[Aspect.RACES].outcome is Outcome.PASSED
+    assert measurement[Aspect.STAYS_CLOSED].outcome is Outcome.PASSED
     assert math.isfinite(measurement.seconds)

@@ -108,7 +108,7 @@ def _judged(
     offset = clock_offset(seen)
     found = guards(seen, promise)
     over = admitting.over_admission(seen, promise)
-    # Races and counters apart show in bursts, which only the shortest limit meets.
+    # What shows in bursts, or while a key is shut, meets the shortest limit only.
     shortest = over
     if promise.policies:
         alone = replace(promise, policy=promise.tightest, policies=())
@@ -126,13 +126,13 @@ def _judged(
         reopening.recovery(seen, promise, inference),
         admitting.races(seen, shortest),
         sharing.workers(seen, promise, shortest),
-        closing.stays_closed(seen, promise, over),
+        closing.stays_closed(seen, promise, shortest),
         sharing.isolation(seen, promise, inference),
         sharing.sharing(everyone, promise),
-        evading.scope(everyone, promise, inference, over),
-        evading.evasion(seen, promise, inference, over),
+        evading.scope(everyone, promise, inference, shortest),
+        evading.evasion(seen, promise, inference, shortest),
         reopening.counting(promise, inference),
-        counted.errors(failing, seen, promise, inference, over, under),
+        counted.errors(failing, seen, promise, inference, shortest, under),
         counted.strangers(unknown, promise),
         sharing.status(seen, promise),
         truthfulness.limit_header(seen, promise),
