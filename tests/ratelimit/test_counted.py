@@ -163,8 +163,9 @@ def with_strangers(
     seed: int = 1,
     spoofable: bool = False,
     let_in: bool = False,
+    per: str = "key",
 ) -> tuple[Finding, Measurement]:
-    promise = replace(PLAIN, strangers=Policy(limit=promised, window=60.0))
+    promise = replace(PLAIN, strangers=Policy(limit=promised, window=60.0), per=per)
     schedule = plan(promise, KEYS, strangers=STRANGERS, spoofed="forwarded")
     deployment = Deployment(
         make=MAKES[name][1], n=60, w=60.0, failures=failures, spoofable=spoofable
@@ -194,6 +195,15 @@ def test_another_limit_on_wrong_credentials_is_found(failures: int, says: str) -
     assert finding.outcome is Outcome.FAILED
     assert says in finding.actual
     assert failing(measured) == {Aspect.STRANGERS}
+
+
+def test_a_limit_per_address_may_be_what_refuses_wrong_credentials() -> None:
+    for failures in (20, 8):
+        finding, _ = with_strangers(failures=failures, per="address")
+        assert finding.outcome is Outcome.INCONCLUSIVE
+        assert "may be what refused them" in finding.sentence
+    finding, _ = with_strangers(failures=0, per="address")
+    assert finding.outcome is Outcome.FAILED
 
 
 def test_who_claims_another_origin_must_not_begin_anew() -> None:

@@ -28,6 +28,7 @@ from tollproof.ratelimit.models import (
     FIXED_CLOCK,
 )
 from tollproof.ratelimit.promise import (
+    BY_ADDRESS,
     BY_OPERATION,
     ERRONEOUS_AT_ALL,
     RateLimitPromise,
@@ -245,6 +246,14 @@ def strangers(beside: View, promise: RateLimitPromise) -> Finding:
         return inconclusive(
             aspect,
             f"{borne} attempts, and none met a limit: too few to tell",
+            **figures,
+        )
+    if BY_ADDRESS in promise.scopes:
+        return inconclusive(
+            aspect,
+            f"{refused} attempts were refused after {borne}, but the limit per address "
+            "counts all requests from there, and may be what refused them: from one "
+            "address it cannot be told which",
             **figures,
         )
     if _spoofs(lane):
