@@ -20,7 +20,6 @@ from tollproof.ratelimit import admitting
 from tollproof.ratelimit.aside import ASIDE
 from tollproof.ratelimit.finding import Aspect, Finding, withheld
 from tollproof.ratelimit.measure import Measurement, analyse
-from tollproof.ratelimit.models import BUCKET, COUNTER, COUNTER_REJECTED
 from tollproof.ratelimit.narrowing import plain_only, without_phases
 from tollproof.ratelimit.observation import Trace
 from tollproof.ratelimit.promise import Policy, RateLimitPromise
@@ -54,7 +53,6 @@ _RISES = 3
 #: The part of a window in which at most one edge can fall.
 _STRETCH = 0.9
 
-_TRICKLING = frozenset((BUCKET, COUNTER, COUNTER_REJECTED))
 _FILLS = ("cap", "recovery.first", "recovery.again", "trial")
 _PARTS = ("cold", "fill", "across", "after")
 
@@ -171,10 +169,7 @@ def _too_many(
         return
     if not any(ledger.failed(one) for one in (A.OVER_ADMISSION, A.RACES, A.WORKERS)):
         return
-    trickling = not measured.inference.candidates or bool(
-        _TRICKLING & set(measured.inference.candidates)
-    )
-    cause = cause_of(seen, promise.tightest, trickling=trickling)
+    cause = cause_of(seen, promise.tightest, trickling=measured.inference.may_trickle)
     if cause is not Cause.COUNTERS and ledger.failed(A.STAYS_CLOSED):
         cause = Cause.GAVE_WAY
     owner, why = {

@@ -22,9 +22,6 @@ from tollproof.ratelimit.finding import (
 )
 from tollproof.ratelimit.infer import Inference
 from tollproof.ratelimit.models import (
-    BUCKET,
-    COUNTER,
-    COUNTER_REJECTED,
     FIXED_CLOCK,
 )
 from tollproof.ratelimit.promise import (
@@ -35,8 +32,6 @@ from tollproof.ratelimit.promise import (
 )
 from tollproof.ratelimit.sharing import shut
 from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, Lane, View
-
-_TRICKLING = {BUCKET, COUNTER, COUNTER_REJECTED}
 
 
 def errors(
@@ -167,8 +162,8 @@ def _proves_ignored(
     seconds = max(lane.received[row] for row in taken) - lane.sent[taken[0]]
     if seconds > 0.9 * policy.window:
         return False
-    trickles = not inference.candidates or set(inference.candidates) & _TRICKLING
-    dripped = policy.limit / policy.window * seconds + 1 if trickles else 0.0
+    drips = inference.may_trickle
+    dripped = policy.limit / policy.window * seconds + 1 if drips else 0.0
     most = promise.capacity * (1 + promise.tolerance) + dripped
     return len(taken) > most
 

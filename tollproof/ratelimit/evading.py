@@ -21,7 +21,7 @@ from tollproof.ratelimit.finding import (
     passed,
 )
 from tollproof.ratelimit.infer import Inference
-from tollproof.ratelimit.models import BUCKET, COUNTER, COUNTER_REJECTED
+from tollproof.ratelimit.models import TRICKLING
 from tollproof.ratelimit.promise import (
     BY_ADDRESS,
     BY_OPERATION,
@@ -33,8 +33,6 @@ from tollproof.ratelimit.promise import (
 from tollproof.ratelimit.sharing import siblings
 from tollproof.ratelimit.view import ADMITTED, REFUSED, Lane, View
 
-#: Limiters that let single requests in while they are shut.
-_TRICKLING = {BUCKET, COUNTER, COUNTER_REJECTED}
 #: Forms that may be promised an allowance of their own.
 _SCOPES = frozenset((OTHER_OPERATION, OTHER_ADDRESS))
 #: What is no form of a request that might evade.
@@ -74,8 +72,8 @@ def _forms(
     """
     policy = promise.tightest
     kinds = set(inference.candidates)
-    rate = policy.limit / policy.window if not kinds or kinds & _TRICKLING else 0.0
-    opens = not kinds or bool(kinds - _TRICKLING)
+    rate = policy.limit / policy.window if inference.may_trickle else 0.0
+    opens = not kinds or bool(kinds - TRICKLING)
     found = _Forms()
     served: set[str] = set()
     for lane in view:

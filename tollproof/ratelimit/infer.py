@@ -23,6 +23,7 @@ from tollproof.ratelimit.models import (
     LOG,
     LOG_REJECTED,
     NO_EXPIRY,
+    TRICKLING,
     TTL,
     TTL_ADMITTED,
     UNLIMITED,
@@ -95,6 +96,11 @@ class Inference:
     def best(self) -> Model | None:
         """The model with the lowest cost, if any."""
         return self.fits[0].model if self.fits else None
+
+    @property
+    def may_trickle(self) -> bool:
+        """Whether single requests may be let in while a key is shut."""
+        return not self.candidates or bool(TRICKLING & set(self.candidates))
 
     def cost(self, families: Iterable[str]) -> int | None:
         """Return the lowest cost among some families."""

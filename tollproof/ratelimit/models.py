@@ -53,6 +53,9 @@ TTL_ADMITTED = "counter whose expiry every admitted request puts off"
 NO_EXPIRY = "counter that never expires"
 UNLIMITED = "no limit"
 
+#: Limiters that let single requests in while they are shut.
+TRICKLING = frozenset((BUCKET, COUNTER, COUNTER_REJECTED))
+
 FAMILIES = (
     FIXED_CLOCK,
     FIXED_FIRST,

@@ -25,7 +25,6 @@ from tollproof.ratelimit.finding import (
     passed,
 )
 from tollproof.ratelimit.infer import Inference
-from tollproof.ratelimit.models import BUCKET, COUNTER, COUNTER_REJECTED
 from tollproof.ratelimit.promise import (
     BY_ADDRESS,
     BY_OPERATION,
@@ -33,9 +32,6 @@ from tollproof.ratelimit.promise import (
     RateLimitPromise,
 )
 from tollproof.ratelimit.view import ADMITTED, REFUSED, Lane, View
-
-#: Limiters that let single requests in while they are shut.
-_TRICKLING = {BUCKET, COUNTER, COUNTER_REJECTED}
 
 
 def isolation(view: View, promise: RateLimitPromise, inference: Inference) -> Finding:
@@ -89,8 +85,7 @@ def isolation(view: View, promise: RateLimitPromise, inference: Inference) -> Fi
             actual=f"{most} for all of them",
             **figures,
         )
-    trickles = not inference.candidates or set(inference.candidates) & _TRICKLING
-    rate = policy.limit / policy.window if trickles else 0.0
+    rate = policy.limit / policy.window if inference.may_trickle else 0.0
     for other in lanes:
         for lane in lanes:
             if lane is not other and _beside(lane, other, lanes, policy, rate):
