@@ -246,10 +246,13 @@ def scope(
             expected=f"an allowance for each {promise.per}",
             actual=", ".join(broken),
         )
+    if found.rest:
+        # One part of the promise that holds says nothing of the other.
+        return inconclusive(aspect, "; ".join([*left, *kept]))
     if kept:
         return passed(
             aspect,
             f"while a key was shut, {' and '.join(kept)}, as a limit per "
             f"{promise.per} has it{note}",
         )
-    return (inconclusive if found.rest else not_applicable)(aspect, "; ".join(left))
+    return not_applicable(aspect, "; ".join(left))

@@ -316,6 +316,9 @@ class Draft:
         # asks for more than can have dripped in since.
         dripped = policy.limit / policy.window * 0.3
         controls = max(2, min(10, math.ceil(dripped) + 1))
+        # Since the key was last drained more than a second may have gone by.
+        idle = math.ceil(1.25 * policy.limit / policy.window) + 2
+        first = max(controls, min(max(20, self.full // 40), idle))
         asked = max(3, min(20, math.ceil(dripped) + 3))
         # Two share a pair of controls; more, where a window is short for that many.
         rows = max(1, min(math.ceil(len(names) / 2), int(0.2 * window / 0.1)))
@@ -326,7 +329,8 @@ class Draft:
             # Plain requests before and after each variant: only while both are refused
             # does an admitted variant prove anything.
             if names:
-                self.add(key, "evasion.control", moment, controls, connections=controls)
+                count = controls if turn else first
+                self.add(key, "evasion.control", moment, count, connections=count)
             for name in group:
                 self.add(
                     key,

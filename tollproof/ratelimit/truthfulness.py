@@ -190,10 +190,10 @@ def _judge_stretch(
         return
     begin = lane.sent[0]
     upto = bisect_right(lane.sent, begin + STRETCH * window)
-    admitted = sorted(
-        lane.received[row] for row in range(upto) if lane.outcome[row] == ADMITTED
-    )
-    starts = [lane.sent[row] for row in range(upto) if lane.outcome[row] == ADMITTED]
+    # Requests in another form may have an allowance of their own, promised or not.
+    plain = [row for row in lane.rows(ADMITTED, plain=True) if row < upto]
+    admitted = sorted(lane.received[row] for row in plain)
+    starts = [lane.sent[row] for row in plain]
     counted = [lane.sent[row] for row in range(upto) if lane.outcome[row] != REFUSED]
     edge = begin
     edges = 0
