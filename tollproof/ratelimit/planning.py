@@ -317,7 +317,7 @@ class Draft:
         dripped = policy.limit / policy.window * 0.3
         controls = max(2, min(10, math.ceil(dripped) + 1))
         # Since the key was last drained more than a second may have gone by.
-        idle = math.ceil(1.25 * policy.limit / policy.window) + 2
+        idle = math.ceil(1.25 * policy.limit / policy.window)
         first = max(controls, min(max(20, self.full // 40), idle))
         asked = max(3, min(20, math.ceil(dripped) + 3))
         # Two share a pair of controls; more, where a window is short for that many.
