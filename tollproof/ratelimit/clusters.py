@@ -8,7 +8,7 @@ is the right one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tollproof.ratelimit.models import Model
 from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, Lane
@@ -17,6 +17,10 @@ from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, Lane
 NEAR = 0.003
 #: Seconds after which a decision is not attributed to a request that had no answer.
 LONGEST = 1.0
+#: Where in its time under way a request that lingered was decided, as parts of it: on
+#: arrival, as when the answer was late; in the middle; at the end, as when it waited
+#: for its turn.
+DECIDED = (0.0, 0.5, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,7 @@ class Clusters:
         free: in each cluster, how many outcomes are unknown: they cost nothing.
         loose: how many requests were under way for so long that their place among
             the others is open.
+        otherwise: the same requests, with the loose ones decided later.
     """
 
     groups: list[tuple[float, int]]
@@ -42,14 +47,31 @@ class Clusters:
     free: list[int]
     requests: int
     loose: int
+    otherwise: tuple[Clusters, ...] = ()
 
 
 def clusters_of(lane: Lane, span: float) -> Clusters:
     """Group the requests of a lane: a group spans at most `span` seconds.
 
     A request that was under way for much longer than the others does not tie together
-    all that was sent meanwhile: its place is open, which costs one at most.
+    all that was sent meanwhile: its place is open, which costs one at most. Where it
+    opens a window, though, all that follows hangs on its place: so each is tried.
     """
+    one, *others = (_placed(lane, span, part) for part in _places(lane))
+    return replace(one, otherwise=tuple(others))
+
+
+def _places(lane: Lane) -> Sequence[float]:
+    usual = _usual(lane)
+    loose = any(
+        received - sent > usual
+        for sent, received in zip(lane.sent, lane.received, strict=True)
+    )
+    return DECIDED if loose else DECIDED[:1]
+
+
+def _placed(lane: Lane, span: float, part: float) -> Clusters:
+    """Group them, with what lingered decided when `part` of the excess had passed."""
     groups: list[tuple[float, int]] = []
     clusters: list[int] = []
     begins: list[float] = []
@@ -58,18 +80,15 @@ def clusters_of(lane: Lane, span: float) -> Clusters:
     free: list[int] = []
     until = first = -float("inf")
     requests = loose = 0
-    usual = 3 * _median_width(lane) + 0.001
-    for row, sent in enumerate(lane.sent):
+    usual = _usual(lane)
+    for sent, row in _starts(lane, usual, part):
         outcome = lane.outcome[row]
-        # An admitted variant may be counted apart: it says nothing about this limiter.
-        if lane.variant[row] != "plain" and outcome != REFUSED:
-            continue
-        width = lane.received[row] - sent
+        width = lane.received[row] - lane.sent[row]
         late = sent
         requests += 1
         if width > usual:
             loose += 1
-            late = min(lane.received[row], sent + LONGEST)
+            late = max(sent, min(lane.received[row], lane.sent[row] + LONGEST))
             width = usual
         if sent >= until:
             clusters.append(0)
@@ -78,6 +97,7 @@ def clusters_of(lane: Lane, span: float) -> Clusters:
             admitted.append(0)
             free.append(0)
             first = -float("inf")
+        begins[-1] = min(begins[-1], lane.sent[row])
         admitted[-1] += outcome == ADMITTED
         free[-1] += outcome == UNKNOWN
         horizons[-1] = max(horizons[-1], late)
@@ -100,6 +120,25 @@ def clusters_of(lane: Lane, span: float) -> Clusters:
         requests=requests,
         loose=loose,
     )
+
+
+def _starts(lane: Lane, usual: float, part: float) -> list[tuple[float, int]]:
+    """Return when each row is taken to have reached the limiter, in that order.
+
+    An admitted variant may be counted apart: it says nothing about this limiter.
+    """
+    return sorted(
+        (sent + part * max(0.0, received - sent - usual), row)
+        for row, (sent, received) in enumerate(
+            zip(lane.sent, lane.received, strict=True)
+        )
+        if lane.variant[row] == "plain" or lane.outcome[row] == REFUSED
+    )
+
+
+def _usual(lane: Lane) -> float:
+    """Return how long a request may be under way whose place is known."""
+    return 3 * _median_width(lane) + 0.001
 
 
 def _median_width(lane: Lane) -> float:
@@ -153,9 +192,20 @@ def _cost(model: Model, sequence: Clusters, near: float, bound: float) -> float:
 
 
 def total_cost(model: Model, sequences: Sequence[Clusters], bound: float) -> float:
+    """Return the requests of all keys that a model does not explain.
+
+    Each key is taken as the model explains it best; infinity past `bound`.
+    """
+    near = NEAR * model.window
     cost = 0.0
     for one in sequences:
-        cost += _cost(model, one, NEAR * model.window, bound - cost)
+        best = float("inf")
+        for placed in (one, *one.otherwise):
+            left = min(bound - cost, best - 1)
+            best = min(best, _cost(model, placed, near, left))
+            if not best:
+                break
+        cost += best
         if cost > bound:
             return float("inf")
     return cost
