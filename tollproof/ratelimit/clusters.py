@@ -18,9 +18,9 @@ NEAR = 0.003
 #: Seconds after which a decision is not attributed to a request that had no answer.
 LONGEST = 1.0
 #: Where in its time under way a request that lingered was decided, as parts of it: on
-#: arrival, as when the answer was late; in the middle; at the end, as when it waited
-#: for its turn.
-DECIDED = (0.0, 0.5, 1.0)
+#: arrival, as when the answer was late; at the end, as when it waited for its turn; or
+#: between them.
+DECIDED = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
