@@ -180,6 +180,7 @@ def test_a_measurement_is_plain_json_and_its_charts_are_thin() -> None:
             "noisy",
             7000479,
         ),
+        ("one too few", Setting(60, 60.0, 1), "noisy", 7002519),
     ],
 )
 def test_what_was_once_judged_wrongly(

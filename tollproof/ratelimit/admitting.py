@@ -265,8 +265,17 @@ def under_admission(
         if (one := unjustified(lane, promise)) is not None
     }
     if not found:
-        if not any(lane.rows(REFUSED) for lane in view):
+        shut = [lane for lane in view if lane.rows(REFUSED, plain=True)]
+        if not shut:
             return inconclusive(aspect, "nothing was refused, so nothing wrongly")
+        short = [lane for lane in shut if _admitted_at_first(lane) < _least(promise)]
+        if len(short) == len(shut):
+            most = max(_admitted_at_first(lane) for lane in short)
+            return inconclusive(
+                aspect,
+                f"keys were refused after {most} admitted requests at the most, and "
+                "others that were never answered, which may have counted or not",
+            )
         return passed(
             aspect,
             "every refusal came after "
@@ -304,6 +313,21 @@ def under_admission(
         key=key,
         at=at,
     )
+
+
+def _least(promise: RateLimitPromise) -> int:
+    """Return how many must be admitted of a rested key before the first refusal."""
+    limits = [
+        min(policy.limit, policy.burst or policy.limit)
+        for policy in promise.all_policies
+    ]
+    return min(limits) - int(min(limits) * promise.tolerance)
+
+
+def _admitted_at_first(lane: Lane) -> int:
+    """Return how many answers say that a key was let in before its first refusal."""
+    until = lane.received[lane.rows(REFUSED, plain=True)[0]]
+    return sum(lane.sent[row] <= until for row in lane.rows(ADMITTED))
 
 
 def unjustified(lane: Lane, promise: RateLimitPromise) -> tuple[float, int] | None:
