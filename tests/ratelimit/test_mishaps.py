@@ -186,7 +186,7 @@ def test_what_was_given_up_may_still_be_decided() -> None:
     asked(20, 21, 429)
     seen = view(trace, promise)
     found = under_admission(seen, promise, infer(tuple(seen), promise.tightest))
-    assert found.outcome is Outcome.PASSED
+    assert found.outcome is Outcome.INCONCLUSIVE  # they may have counted, or not
 
 
 def test_who_is_bunched_is_not_evenly_spaced() -> None:

@@ -269,7 +269,8 @@ def under_admission(
         if not shut:
             return inconclusive(aspect, "nothing was refused, so nothing wrongly")
         short = [lane for lane in shut if _admitted_at_first(lane) < _least(promise)]
-        if len(short) == len(shut):
+        best = inference.fits[0].cost if inference.fits else 0
+        if len(short) == len(shut) and inference.fewer_cost <= best:
             most = max(_admitted_at_first(lane) for lane in short)
             return inconclusive(
                 aspect,

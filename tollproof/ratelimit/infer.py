@@ -82,6 +82,7 @@ class Inference:
         named: the family that is named; empty when none is.
         candidates: the families that cannot be told apart; empty when none fits.
         promised_cost: the lowest cost of a model with the promised figures.
+        fewer_cost: the cost of the best model, were one fewer let in.
         sentence: the result in words.
     """
 
@@ -91,6 +92,7 @@ class Inference:
     candidates: tuple[str, ...]
     sentence: str
     promised_cost: int | None = None
+    fewer_cost: float = 0.0
 
     @property
     def best(self) -> Model | None:
@@ -148,7 +150,16 @@ def infer(lanes: Sequence[Lane], policy: Policy) -> Inference:
         for fit in fits
         if fit.model.family != NO_EXPIRY or _beyond(lanes, fit.model.limit) < AGAIN
     )
-    return replace(_decide(fits, requests, policy), promised_cost=promised)
+    return replace(
+        _decide(fits, requests, policy),
+        promised_cost=promised,
+        fewer_cost=total_cost(_one_fewer(fits[0].model), sequences, requests),
+    )
+
+
+def _one_fewer(model: Model) -> Model:
+    capacity = None if model.capacity is None else model.capacity - 1
+    return replace(model, limit=model.limit - 1, capacity=capacity)
 
 
 def _beyond(lanes: Sequence[Lane], limit: float) -> int:

@@ -68,6 +68,22 @@ class Draft:
         """Seconds past the told moment, for two clocks that drift apart by 0.01 %."""
         return 0.005 + 0.00015 * self.window
 
+    @property
+    def before(self) -> float:
+        """Seconds that a fill takes, its bursts included."""
+        return self.quick + 4 * self.pause
+
+    @property
+    def margin(self) -> float:
+        """Seconds between the fills before and after an edge that is told roughly."""
+        return max(0.04 * self.window, min(1.2, 0.1 * self.window))
+
+    @property
+    def aiming(self) -> float:
+        """Seconds from opening a window until the fills about its edge can be."""
+        opening = 0.15 * self.window + self.quick + self.pause
+        return opening + self.before + self.margin / 2
+
     def add(self, key: str, phase: str, at: float, count: int, **more: Any) -> int:
         """Append a shot, and return its number."""
         number = len(self.shots)
@@ -198,10 +214,9 @@ class Draft:
                 connections=POOL,
             )
         first -= 1
-        before = self.quick + 4 * self.pause
-        margin = max(0.04 * window, min(1.2, 0.1 * window))
+        before, margin = self.before, self.margin
         # Where a fill takes long against the window, the opening still comes first.
-        soonest = at + 0.15 * window + self.quick + self.pause + before + margin / 2
+        soonest = at + self.aiming
         edge = max(at + window, soonest)
         cue: dict[str, Any] = {
             "cue": Cue.RESET,
@@ -390,6 +405,7 @@ def plan(
         labels,
         with_paced=len(labels) > 3 if paced is None else paced,
         rested=1.0 if _from_the_first(promise) else 0.0,
+        slow=draft.aiming > 0.28 * window,
     )
     repeat = _rounds(promise) if rounds is None else rounds
     over = 0.0
@@ -455,7 +471,7 @@ def _rounds(promise: RateLimitPromise) -> int:
 
 
 def _starts(
-    keys: Sequence[str], *, with_paced: bool, rested: float
+    keys: Sequence[str], *, with_paced: bool, rested: float, slow: bool
 ) -> Mapping[str, tuple[str, float]]:
     """Say which key runs which phase when, in windows.
 
@@ -464,6 +480,8 @@ def _starts(
 
     Args:
         rested: how many windows more a lone key rests after its first phase.
+        slow: whether the window that its second phase left behind is over before its
+            edge can be aimed at: then the next one is opened.
     """
     if len(keys) >= 3:
         starts = {
@@ -485,8 +503,8 @@ def _starts(
         starts = {
             "cap": (keys[0], 0.0),
             "recovery": (keys[0], 1.3 + rested),
-            "edge": (keys[0], 2.75 + rested),
+            "edge": (keys[0], (3.1 if slow else 2.75) + rested),
         }
         if with_paced:
-            starts["paced"] = (keys[0], 5.05 + rested)
+            starts["paced"] = (keys[0], (5.4 if slow else 5.05) + rested)
     return starts
