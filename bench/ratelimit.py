@@ -23,7 +23,10 @@ from tollproof.ratelimit.promise import Policy, RateLimitPromise
 
 PROMISE = RateLimitPromise(policy=Policy(limit=600, window=60.0))
 #: The forms of the request that a profile with GET operations lets be tried.
-VARIANTS = ("forwarded", "other-agent", "query", "head")
+VARIANTS = (
+    *("forwarded", "other-agent", "query", "empty-query", "head"),
+    *("other-operation", "other-address"),
+)
 ROUNDS = 3
 
 
@@ -49,7 +52,7 @@ def measure_plan() -> Iterator[Row]:
 
 def measure_proof() -> Iterator[Row]:
     """How long it takes until two workers that count apart are proved to."""
-    limiter = next(one for one in LIMITERS if one.quick and "2 workers" in one.name)
+    limiter = next(one for one in LIMITERS if "fixed, memory, 2" in one.name)
     seconds = []
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory() as folder:

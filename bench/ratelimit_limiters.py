@@ -11,7 +11,6 @@ the limiter, or when nothing was determined about something.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ HEAD = f"""\
 Each limiter is a release, set up as its documentation shows, {LIMIT} requests per
 {WINDOW} s and key; its profile promises what its settings say. `tollproof audit
 --suite ratelimit` judges it; the checks know nothing of any limiter.
-Written by `make study-limiters`; four of them run with `make test` too.
+Written by `make study-limiters`; `make test` judges all of them too.
 *Wrong* is a verdict that is not what is known of the limiter by other means.
 
 """
@@ -116,7 +115,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="with this in the name")
     asked = parser.parse_args()
-    os.environ["TOLLPROOF_STUDY"] = "1"
     lines = []
     for limiter in LIMITERS:
         if asked.only.lower() not in limiter.name.lower():

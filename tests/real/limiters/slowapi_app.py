@@ -22,7 +22,10 @@ def authenticate(request: Request) -> None:
 limiter = Limiter(key_func=key, headers_enabled=True)
 app = FastAPI(openapi_url=None)
 app.state.limiter = limiter
-app.add_exception_handler(RateLimitExceeded, _rate_limit_exceeded_handler)
+app.add_exception_handler(
+    RateLimitExceeded,
+    _rate_limit_exceeded_handler,  # type: ignore[arg-type]
+)
 
 
 Items = Callable[[Request, Response], Awaitable[dict[str, list[str]]]]

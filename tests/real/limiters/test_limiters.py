@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,8 @@ from tests.real.limiters.deployments import Limiter
 from tests.real.limiters.known import LIMITERS
 from tests.real.limiters.measuring import measured
 
-STUDY = bool(os.environ.get("TOLLPROOF_STUDY"))
 
-
-@pytest.mark.parametrize(
-    "limiter",
-    [one for one in LIMITERS if one.quick or STUDY],
-    ids=lambda one: one.name,
-)
+@pytest.mark.parametrize("limiter", LIMITERS, ids=lambda one: one.name)
 def test_a_limiter_is_judged_by_what_it_does(limiter: Limiter, tmp_path: Path) -> None:
     judged = measured(limiter, tmp_path)
     assert not limiter.misjudged(judged.failed.keys()), judged.reasons()
