@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from tests.deploying import ENVIRON, KEYS, THINGS, deployment_of, identity, profile_at
 from tollproof.errors import Undetermined
-from tollproof.quota import RESTED, Plan, guessed, plan_measurement
+from tollproof.quota import RESTED, Plan, guessed, plan_measurement, spent_before
 from tollproof.ratelimit.aside import ERRORS
+from tollproof.ratelimit.finding import Aspect
 
 BASE = "http://127.0.0.1:9"
 BURST = 'purpose = ["burst"]'
@@ -159,3 +160,31 @@ def test_a_guess_has_the_form_of_what_it_stands_for(value: str) -> None:
     for old, new in zip(value, guess, strict=True):
         assert new.isdigit() or not old.isdigit()
         assert old == new or (old.isalnum() and new.isalnum())
+
+
+def planned_with(folder: Path, policies: str) -> Plan:
+    parts = [identity(name) for name in ("alpha", "beta", "gone")]
+    profile = profile_at(folder / "profile.toml", BASE, THINGS, *parts, policies)
+    with deployment_of(profile) as deployment:
+        return plan_measurement(deployment)
+
+
+def test_keys_rest_as_long_as_a_longer_limit_lasts(tmp_path: Path) -> None:
+    longer = "policies = [{ limit = 900, window = 110 }]"
+    assert planned_with(tmp_path, promise(longer)).rest == pytest.approx(110 * RESTED)
+
+
+def test_an_hour_is_not_waited_for_but_excuses_who_refuses(tmp_path: Path) -> None:
+    longer = "policies = [{ limit = 3000, window = 3600 }]"
+    planned = planned_with(tmp_path, promise(longer))
+    assert planned.rest == pytest.approx(60 * RESTED)
+    guard = spent_before(planned, 100_000)
+    assert guard is not None
+    assert "3000 requests per 3600 s" in guard.why
+    assert Aspect.UNDER_ADMISSION in guard.fails
+    assert not guard.passes
+
+
+def test_a_limit_out_of_reach_excuses_nothing(tmp_path: Path) -> None:
+    longer = "policies = [{ limit = 1000000, window = 86400 }]"
+    assert spent_before(planned_with(tmp_path, promise(longer)), 1000) is None

@@ -136,8 +136,9 @@ def _way(trial: Trial, suites: tuple[str, ...]) -> _Way:
         return _Way(suites=("sdk",))
     if SUSTAINED in trial.needs:
         return _Way(suites=(SUSTAINED,), tier=Tier.LOAD, limit=SMALL, window=SHORT)
-    if any(need.startswith("failures=") for need in trial.needs):
-        # All other suites show wrong credentials by the hundred.
+    if any(need.startswith(("failures=", "sustained=")) for need in trial.needs):
+        # All other suites show wrong credentials by the hundred, or wait for the
+        # longer limit again and again.
         return _Way(suites=("ratelimit",), limit=LIMIT, window=WINDOW)
     spared = set(LONG) - set(trial.needs)
     chosen = suites or tuple(sorted(running.suite_names() - spared - {SUSTAINED}))
@@ -190,6 +191,7 @@ def _profile(trial: Trial, way: _Way, folder: Path) -> Iterator[Path]:
         algorithm=_way_of(trial.needs, "algorithm", USUAL),
         per=_way_of(trial.needs, "per", "key"),
         failures=int(_way_of(trial.needs, "failures", "0")),
+        sustained=_way_of(trial.needs, "sustained", "no") == "yes",
         limit=way.limit,
         window=way.window,
     ) as deployment:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tollproof.allowance import LONGEST
 from tollproof.client import Headers
 from tollproof.deployment import Deployment
 from tollproof.errors import Undetermined, UsageError
@@ -103,8 +104,13 @@ class Plan:
 
     @property
     def rest(self) -> float:
-        """Seconds that the keys must have been idle before."""
-        return RESTED * self.promise.tightest.window
+        """Seconds that the keys must have been idle before.
+
+        A longer limit is waited for where that takes no more than two minutes.
+        """
+        longer = (policy.window for policy in self.promise.all_policies)
+        waited = (window for window in longer if window <= LONGEST)
+        return RESTED * max(self.promise.tightest.window, *waited, 0.0)
 
 
 def promise_of(profile: Profile) -> RateLimitPromise:
@@ -359,7 +365,11 @@ def _measure(target: Target) -> Measurement:
     untested = (*planned.schedule.untested, *(() if outcome.complete else (
         f"everything: the load did not come to its end ({outcome.fault})",
     )))  # fmt: skip
-    known = (refuses_everybody(target, planned), unasked(planned))
+    known = (
+        refuses_everybody(target, planned),
+        unasked(planned),
+        spent_before(planned, deployment.client.traffic().requests),
+    )
     return judge(
         outcome.trace,
         planned.promise,
@@ -377,6 +387,31 @@ def unasked(planned: Plan) -> Guard | None:
         why="it could not be found out whether these forms of the request are served: "
         + ", ".join(planned.unasked),
         passes=frozenset((Aspect.EVASION, Aspect.SCOPE)),
+    )
+
+
+def spent_before(planned: Plan, sent: int) -> Guard | None:
+    """Excuse refusals where a limit too long to wait for was drawn on before.
+
+    Args:
+        sent: how many requests the run has sent beside the measurement.
+    """
+    partly = [
+        policy.text
+        for policy in planned.promise.all_policies
+        if RESTED * policy.window > planned.rest
+        and policy.limit <= sent + planned.requests
+    ]
+    if not partly:
+        return None
+    return Guard(
+        name="spent before",
+        why="what the rest of the run asked before may count against "
+        + " and ".join(partly)
+        + ", which is too long to wait for",
+        fails=frozenset(
+            (Aspect.UNDER_ADMISSION, Aspect.PACED, Aspect.RECOVERY, Aspect.ISOLATION)
+        ),
     )
 
 

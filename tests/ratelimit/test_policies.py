@@ -114,3 +114,34 @@ def test_a_limit_that_is_out_of_reach_is_open_and_the_other_is_said_to_hold(
     assert measurement[Aspect.RACES].outcome is Outcome.PASSED
     assert measurement[Aspect.STAYS_CLOSED].outcome is Outcome.PASSED
     assert math.isfinite(measurement.seconds)
+
+
+NAMES = {
+    FixedFirst: "fixed window from the first request",
+    FixedClock: "fixed window by the clock",
+    SlidingLog: "sliding log",
+}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_limits_at_once_are_told_apart_from_one(
+    kind: type[Limiter], seed: int
+) -> None:
+    measurement = measured(kind, [LONG], SHORT, LONG, seed=seed)
+    assert measurement.inference.named in (NAMES[kind], "")
+    assert measurement.inference.cost((NAMES[kind],)) == 0
+    assert measurement[Aspect.WINDOW].outcome is not Outcome.FAILED
+
+
+def test_the_longer_limit_is_named_with_the_algorithm() -> None:
+    measurement = measured(SlidingLog, [LONG], SHORT, LONG)
+    assert "and with 30 per 60 s" in measurement.inference.sentence
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_longer_limit_that_is_not_kept_does_not_hide_the_algorithm(
+    kind: type[Limiter],
+) -> None:
+    measurement = measured(kind, [LONG], SHORT)
+    assert measurement.inference.cost((NAMES[kind],)) == 0

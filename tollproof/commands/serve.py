@@ -88,6 +88,11 @@ def _whose(fault: Fault) -> str:
     default=0,
     help="Wrong credentials an address may show in a window; 0: any number.",
 )
+@click.option(
+    "--sustained",
+    is_flag=True,
+    help="A second limit: half as many requests again, in five windows.",
+)
 @click.option("--tls", is_flag=True, help="HTTPS, with a CA of its own.")
 @click.option(
     "--write-profile",

@@ -20,6 +20,7 @@ from tollproof.ratelimit.models import (
     COUNTER_REJECTED,
     FIXED_CLOCK,
     FIXED_FIRST,
+    JOINING,
     LOG,
     LOG_REJECTED,
     NO_EXPIRY,
@@ -41,6 +42,8 @@ FACTOR, MORE = 3, 4
 EXPLAINED = 3
 #: Most phases of a clock's windows that are tried, beside a raster.
 PHASES = 250
+#: Places of a longer window's edge that are tried, in windows of the shortest limit.
+EDGES = 8
 #: Admissions beyond the limit after which no counter has stuck for ever.
 AGAIN = 2
 #: Families with one and the same fault, which is what is named.
@@ -111,10 +114,16 @@ class Inference:
         return min(costs) if costs else None
 
 
-def infer(lanes: Sequence[Lane], policy: Policy) -> Inference:
+def infer(
+    lanes: Sequence[Lane], policy: Policy, further: Sequence[Policy] = ()
+) -> Inference:
     """Replay all models over the plain requests of the lanes.
 
     Keys are taken to have been rested before their first request.
+
+    Args:
+        further: longer limits that hold at the same time; they are taken to work as
+            the first does, or not to be there.
     """
     sequences = [
         clusters_of(lane, policy.window / 2000) for lane in lanes if len(lane) >= 3
@@ -124,7 +133,12 @@ def infer(lanes: Sequence[Lane], policy: Policy) -> Inference:
         return Inference(
             fits=(), requests=0, named="", candidates=(), sentence="nothing was sent"
         )
-    fits = _fit_all(sequences, policy.limit, policy.window, policy.burst)
+    most = max(one.requests for one in sequences)
+    further = tuple(one for one in further if one.limit <= most)
+    fits = _fit_all(sequences, policy.limit, policy.window, policy.burst, further)
+    if further and fits[0].cost > EXPLAINED:
+        alone = _fit_all(sequences, policy.limit, policy.window, policy.burst)
+        fits = _best_of(fits, alone)
     promised = fits[0].cost
     first = fits[0]
     by_clock = first.cost <= EXPLAINED and first.model.family == FIXED_CLOCK
@@ -144,7 +158,8 @@ def infer(lanes: Sequence[Lane], policy: Policy) -> Inference:
             window = _best_window(sequences, limit, windows)
             for other in {(limit, policy.window), (limit, window)}:
                 if other != promised_figures:
-                    fits = _best_of(fits, _fit_all(sequences, *other, None))
+                    found = _fit_all(sequences, *other, None, further)
+                    fits = _best_of(fits, found)
     fits = tuple(
         fit
         for fit in fits
@@ -177,7 +192,11 @@ def _beyond(lanes: Sequence[Lane], limit: float) -> int:
 
 
 def _fit_all(
-    sequences: Sequence[Clusters], limit: float, window: float, burst: int | None
+    sequences: Sequence[Clusters],
+    limit: float,
+    window: float,
+    burst: int | None,
+    further: Sequence[Policy] = (),
 ) -> tuple[Fit, ...]:
     """Return the best fit of each family, best first."""
     cap = sum(one.requests for one in sequences)
@@ -187,6 +206,7 @@ def _fit_all(
         best: Fit | None = None
         for model in models:
             bound = cap if best is None else best.cost - 1
+            model = with_further(model, further)
             cost = total_cost(model, sequences, bound)
             if cost <= bound:
                 best = Fit(model=model, cost=int(cost))
@@ -199,11 +219,14 @@ def _fit_all(
     for family in (FIXED_FIRST, LOG, LOG_REJECTED, TTL, TTL_ADMITTED, NO_EXPIRY):
         keep((plain(family),))
     keep((plain(UNLIMITED),))
-    keep(_fixed(plain(FIXED_CLOCK), sequences, _switches(sequences, window)))
+    switches = _switches(sequences, window)
+    clock = plain(FIXED_CLOCK)
+    for number in range(EDGES if further else 1):
+        keep(_fixed(clock, sequences, switches, further, number))
     for family in (COUNTER, COUNTER_REJECTED):
         keep(_counters(plain(family), sequences))
     keep(_buckets(plain(BUCKET), sequences, burst))
-    return tuple(sorted(fits, key=lambda fit: fit.cost))
+    return _best_of(fits, ())
 
 
 def _switches(sequences: Sequence[Clusters], window: float) -> list[float]:
@@ -255,26 +278,58 @@ def _arcs(bounds: Sequence[float], window: float) -> list[float]:
     ]
 
 
+def with_further(model: Model, further: Sequence[Policy], number: int = 0) -> Model:
+    """Return a model that longer limits of its kind join.
+
+    Args:
+        number: how many of its windows later theirs begin, by the clock.
+    """
+    if not further or model.further or model.family not in JOINING:
+        return model
+    phase = None if model.phase is None else model.phase + number * model.window
+    return replace(
+        model,
+        further=tuple(
+            Model(
+                family=model.family,
+                limit=one.limit,
+                window=one.window,
+                phase=phase,
+                capacity=None if model.capacity is None else one.burst or one.limit,
+            )
+            for one in further
+        ),
+    )
+
+
 def _fixed(
-    model: Model, sequences: Sequence[Clusters], phases: Iterable[float]
+    model: Model,
+    sequences: Sequence[Clusters],
+    phases: Iterable[float],
+    further: Sequence[Policy] = (),
+    number: int = 0,
 ) -> Iterable[Model]:
     """Windows by the clock: phases worth trying, then the neighbours of the best."""
+
+    def at(phase: float) -> Model:
+        return with_further(replace(model, phase=phase), further, number)
+
     best, found = float("inf"), 0.0
     for phase in phases:
-        cost = total_cost(replace(model, phase=phase), sequences, best)
+        cost = total_cost(at(phase), sequences, best)
         if cost < best:
             best, found = cost, phase
     # Closer and closer: a fill sends many requests in a ten-thousandth of a window.
     step = model.window / 60
     while best and step > model.window / 200_000:
         for phase in (found - step, found + step):
-            cost = total_cost(replace(model, phase=phase), sequences, best)
+            cost = total_cost(at(phase), sequences, best)
             if cost < best:
                 best, found = cost, phase
                 break
         else:
             step /= 2
-    yield replace(model, phase=found)
+    yield at(found)
 
 
 def _counters(model: Model, sequences: Sequence[Clusters]) -> Iterable[Model]:
@@ -444,4 +499,6 @@ def describe(model: Model, policy: Policy) -> str:
     off = abs(model.window - policy.window) > 0.001 * policy.window
     if (model.limit != policy.limit or off) and model.family != UNLIMITED:
         text += f" with {model.limit:g} per {model.window:.4g} s"
+    for one in model.further:
+        text += f", and with {one.limit:g} per {one.window:.4g} s"
     return text

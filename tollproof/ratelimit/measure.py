@@ -104,7 +104,8 @@ def _judged(
     trace = without_phases(whole, ASIDE)
     everyone = view(trace, promise)
     seen = view(_own(trace, promise), promise)
-    inference = infer(tuple(seen), promise.tightest)
+    longer = [one for one in promise.all_policies if one is not promise.tightest]
+    inference = infer(tuple(seen), promise.tightest, longer)
     offset = clock_offset(seen)
     found = guards(seen, promise)
     over = admitting.over_admission(seen, promise)

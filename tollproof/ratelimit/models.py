@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import floor
 
+from tollproof.ratelimit import joined
+
 Groups = Sequence[tuple[float, int]]
 Replay = Callable[[Groups], list[int]]
 
@@ -28,6 +30,8 @@ class Model:
         limit, window: of this limiter, which need not be the promised ones.
         phase: seconds at which a window begins; None where that has no meaning.
         capacity: of a bucket.
+        further: limiters of the same family that have to admit a request as well; a
+            refusal of one costs the others nothing.
     """
 
     family: str
@@ -35,9 +39,12 @@ class Model:
     window: float
     phase: float | None = None
     capacity: float | None = None
+    further: tuple[Model, ...] = ()
 
     def replay(self, groups: Groups) -> list[int]:
         """Return how many of each group this limiter admits."""
+        if self.further:
+            return together((self, *self.further), groups)
         return _REPLAYS[self.family](self, groups)
 
 
@@ -199,3 +206,25 @@ _REPLAYS: dict[str, Callable[[Model, Groups], list[int]]] = {
     NO_EXPIRY: _no_expiry,
     UNLIMITED: _unlimited,
 }
+
+
+_MACHINES: dict[str, Callable[[Model], joined.Machine]] = {
+    FIXED_CLOCK: lambda one: joined.Clock(int(one.limit), one.window, one.phase or 0.0),
+    FIXED_FIRST: lambda one: joined.First(int(one.limit), one.window),
+    LOG: lambda one: joined.Log(int(one.limit), one.window, rejected=False),
+    LOG_REJECTED: lambda one: joined.Log(int(one.limit), one.window, rejected=True),
+    COUNTER: lambda one: joined.Counter(
+        one.limit, one.window, rejected=False, phase=one.phase
+    ),
+    COUNTER_REJECTED: lambda one: joined.Counter(
+        one.limit, one.window, rejected=True, phase=one.phase
+    ),
+    BUCKET: joined.bucket_of,
+}
+#: Families of which several limits can hold at once.
+JOINING = frozenset(_MACHINES)
+
+
+def together(models: Sequence[Model], groups: Groups) -> list[int]:
+    """Return how many of each group all of these limiters admit, in step."""
+    return joined.replay([_MACHINES[one.family](one) for one in models], groups)

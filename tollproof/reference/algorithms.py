@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from tollproof.reference.limiters import Decision, in_window
 
@@ -158,6 +159,52 @@ def leaky_bucket(
 ) -> tuple[State, Decision]:
     """A bucket used as a meter (ITU-T I.371): a smaller burst at the same rate."""
     return _bucket(state, leaky_capacity(limit), limit, window, now)
+
+
+#: A second limit, where there is one: this many windows long …
+LONGER = 5
+#: … and this many times the first, so that it is the stricter one for who goes on.
+MORE = 1.5
+
+
+def sustained(limit: int) -> int:
+    """Return what may be admitted in :data:`LONGER` windows where that is limited."""
+    return math.ceil(MORE * limit)
+
+
+def together(decide: Decide) -> Decide:
+    """Return a limiter that admits what two of a kind would: one long, one short.
+
+    A refusal of one costs the other nothing. What is told is of the one that refuses,
+    or of the one with less left.
+    """
+
+    def both(
+        state: State | None, limit: int, window: float, now: float
+    ) -> tuple[State, Decision]:
+        size = int(state[0]) if state else 0
+        parts = (state[1 : size + 1], state[size + 1 :]) if state else ([], [])
+        limits = ((limit, window), (sustained(limit), LONGER * window))
+        asked = [
+            decide(part or None, most, length, now)
+            for part, (most, length) in zip(parts, limits, strict=True)
+        ]
+        allowed = all(said.allowed for _, said in asked)
+        kept = [
+            after if allowed else before
+            for before, (after, _) in zip(parts, asked, strict=True)
+        ]
+        said = (
+            min((one for _, one in asked), key=lambda one: one.remaining)
+            if allowed
+            else max(
+                (one for _, one in asked if not one.allowed),
+                key=lambda one: one.retry_after,
+            )
+        )
+        return [float(len(kept[0])), *kept[0], *kept[1]], replace(said, allowed=allowed)
+
+    return both
 
 
 ALGORITHMS: Mapping[str, Decide] = {

@@ -24,7 +24,8 @@ from pathlib import Path
 from types import FrameType
 
 from tollproof.errors import UsageError
-from tollproof.reference.algorithms import ALGORITHMS, USUAL
+from tollproof.reference.algorithms import ALGORITHMS, LONGER, USUAL
+from tollproof.reference.algorithms import sustained as more
 from tollproof.reference.faults import BY_NAME
 from tollproof.reference.faults import select as select_faults
 from tollproof.reference.issuer import Issuer
@@ -87,6 +88,7 @@ def serving(
     algorithm: str = USUAL,
     per: str = "key",
     failures: int = 0,
+    sustained: bool = False,
     tls: bool = False,
     port: int = 0,
     host: str = "127.0.0.1",
@@ -104,6 +106,8 @@ def serving(
         per: what has an allowance of its own; the profile promises that too.
         failures: wrong credentials that an address may show in a window, which the
             profile promises as well; 0 for any number.
+        sustained: whether a second limit holds over several windows; the profile
+            promises it.
         port: 0 for any that is free.
         in_process: in a thread of this process, which starts in milliseconds; always
             one worker.
@@ -114,7 +118,7 @@ def serving(
     """
     if name == SPARK:
         plain_only = workers == 1 and not replicas and algorithm == USUAL
-        plain_only = plain_only and per == "key" and not failures
+        plain_only = plain_only and per == "key" and not (failures or sustained)
         if not plain_only or redis or tls:
             raise UsageError(f"{SPARK} takes faults, a limit, a window and an address")
         with _spark(faults, limit, window, port, host) as spark:
@@ -128,6 +132,7 @@ def serving(
     if per not in SCOPES:
         raise UsageError(f"nothing is counted per {per!r}: choose {', '.join(SCOPES)}")
     ways = {"algorithm": algorithm, "per": per, "failures": str(failures)}
+    ways["sustained"] = "yes" if sustained else "no"
     _fit(chosen, workers=workers, replicas=replicas, ways=ways)
     if replicas and tls:
         raise UsageError("replicas are served over plain HTTP only: leave tls out")
@@ -163,6 +168,7 @@ def serving(
             algorithm=algorithm,
             per=per,
             failures=failures,
+            sustained=sustained,
             issuer=issuer.name,
             audience=issuer.project,
             certificates=f"{issuer_url}/certificates",
@@ -179,6 +185,7 @@ def serving(
             algorithm=algorithm,
             per=per,
             failures=failures,
+            sustained=sustained,
             replicas=tuple(_url("http", host, one) for one in others),
         )
         seeded = seed(folder, chosen, window)
@@ -369,6 +376,7 @@ def serve(
     algorithm: str = USUAL,
     per: str = "key",
     failures: int = 0,
+    sustained: bool = False,
     tls: bool = False,
     port: int = 0,
     host: str = "127.0.0.1",
@@ -406,6 +414,7 @@ def serve(
             algorithm=algorithm,
             per=per,
             failures=failures,
+            sustained=sustained,
             tls=tls,
             port=port,
             host=host,
@@ -414,6 +423,8 @@ def serve(
                 profile or deployment.folder / "profile.toml"
             )
             allowance = f"{limit} requests in {window:g} s for each {per}"
+            if sustained:
+                allowance += f", {more(limit)} in {LONGER * window:g} s"
             for line in _banner(deployment, faults, allowance, workers, written):
                 say(line)
             if host not in ("127.0.0.1", "::1", "localhost"):

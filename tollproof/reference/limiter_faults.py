@@ -24,6 +24,12 @@ LOAD: Rows = (
 )
 RATELIMIT: Rows = (
     ("over-admission", "limiter-one-more", "one more than the limit is admitted"),
+    (
+        "over-admission",
+        "limiter-forgets-what-is-sustained",
+        "of two limits the longer one is not enforced",
+        "sustained=yes",
+    ),
     ("stays-closed", "limiter-gives-way", "after many refusals all is admitted"),
     ("under-admission", "limiter-one-fewer", "the last of the allowance is refused"),
     ("under-admission", "limiter-counts-twice", "each request is counted twice"),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tollproof.reference.algorithms import ALGORITHMS, USUAL
+from tollproof.reference.algorithms import ALGORITHMS, USUAL, together
 from tollproof.reference.limiter_stores import MemoryStates, RedisStates, SqliteStates
 from tollproof.reference.limiters import Limiter, RedisLimiter, SqliteLimiter
 from tollproof.reference.sparkient.app import Sparkient
@@ -50,6 +50,7 @@ class Settings:
         per: what has an allowance of its own, one of `miscounts.SCOPES`.
         failures: wrong credentials that an address may show in a window; 0 for any
             number.
+        sustained: whether a second limit holds, over `algorithms.LONGER` windows.
         redis: URL of the server that counts; None to count in SQLite.
         algorithm: how requests are counted, one of `algorithms.ALGORITHMS`.
         issuer, audience: of the ID tokens that are accepted.
@@ -65,6 +66,7 @@ class Settings:
     algorithm: str = USUAL
     per: str = "key"
     failures: int = 0
+    sustained: bool = False
     issuer: str = ""
     audience: str = ""
     certificates: str = ""
@@ -129,14 +131,18 @@ def _limiter(settings: Settings, faults: frozenset[str]) -> Limiter:
     for fault in sorted(faults & _INSTEAD.keys()):
         algorithm = _INSTEAD[fault]
     decide = ALGORITHMS[algorithm]
+    twofold = settings.sustained and "limiter-forgets-what-is-sustained" not in faults
+    if twofold:
+        decide = together(decide)
+    usual = algorithm == USUAL and not twofold
     if "limiter-per-worker" in faults:
         return MemoryStates(decide)
     if settings.redis:
         prefix = f"sparkient:{folder.name}"
-        if algorithm == USUAL:
+        if usual:
             return RedisLimiter(settings.redis, prefix)
         return RedisStates(decide, settings.redis, prefix)
-    if algorithm == USUAL:
+    if usual:
         return SqliteLimiter(folder / "windows.db")
     return SqliteStates(decide, folder / "windows.db")
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tollproof.reference.algorithms import USUAL, leaky_capacity
+from tollproof.reference.algorithms import LONGER, USUAL, leaky_capacity, sustained
 from tollproof.reference.issuer import PROJECT, issuer_of
 from tollproof.reference.sparkient.errors import CODES
 from tollproof.reference.sparkient.keys import Role
@@ -52,6 +52,7 @@ class Place:
         per: what has an allowance of its own.
         failures: wrong credentials that an address may show in a window; 0 for any
             number.
+        sustained: whether a second limit holds, over several windows.
         issuer_url: where the issuer of ID tokens is.
         algorithm: how requests are counted.
         replicas: further addresses with the same keys.
@@ -67,6 +68,7 @@ class Place:
     algorithm: str = USUAL
     per: str = "key"
     failures: int = 0
+    sustained: bool = False
 
 
 def profile_text(place: Place, seeded: Seeded) -> str:
@@ -216,6 +218,21 @@ def _failures(place: Place) -> str:
     )
 
 
+def _ietf(place: Place) -> str:
+    # Its fields would name one limit at a time, by one name.
+    return "" if place.sustained else 'ietf = "draft-10"\n'
+
+
+def _sustained(place: Place) -> str:
+    """Return the second limit, where there is one."""
+    if not place.sustained:
+        return ""
+    return (
+        f"\npolicies = [{{ limit = {sustained(place.limit)}, "
+        f"window = {LONGER * place.window} }}]"
+    )
+
+
 def _promises(place: Place) -> str:
     codes = ", ".join(f"{status} = [{_quoted(code)}]" for status, code in CODES.items())
     # 408 and 500 are kept in shape, but nobody should have to wait for them.
@@ -260,7 +277,7 @@ window = {place.window}
 per = {_quoted(place.per)}
 algorithm = {_quoted(place.algorithm)}{_shape(place)}
 counts = {{ errors = true, rejected = false }}
-status = 429{_failures(place)}
+status = 429{_failures(place)}{_sustained(place)}
 
 [promises.rate_limit.headers]
 limit = "X-RateLimit-Limit"
@@ -270,8 +287,7 @@ reset_form = "unix_seconds"
 on = ["authenticated"]
 exactly = true
 retry_after = "delay_seconds"
-ietf = "draft-10"
-
+{_ietf(place)}
 [promises.load]
 p50 = 1000.0
 errors = 0.0
