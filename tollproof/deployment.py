@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -55,6 +56,10 @@ class Deployment:
         used: name of an identity → when a request with it was last answered, in
             monotonic seconds.
         opened: when the run began; before that, others may have used the same keys.
+        record: folder of the run's record in which a measurement may keep what it
+            sees until it is judged; None when the run keeps none.
+        interrupted: set by a measurement that was told to end early, and judged what
+            there was: the run is to end when that is reported.
     """
 
     profile: Profile
@@ -74,6 +79,8 @@ class Deployment:
     cleanup: dict[str, Callable[[], str]] = field(default_factory=dict, repr=False)
     used: dict[str, float] = field(default_factory=dict, repr=False)
     opened: float = field(default_factory=time.monotonic, repr=False)
+    record: Path | None = None
+    interrupted: threading.Event = field(default_factory=threading.Event, repr=False)
     _once: Once = field(default_factory=lambda: Once(), repr=False)
 
     @property

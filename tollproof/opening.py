@@ -42,6 +42,7 @@ class Options:
     Attributes:
         workers: processes that share the budgets of the run.
         offline: nothing is sent, so documents that lie elsewhere are not read.
+        folder: of the run's journal, when it keeps one.
     """
 
     tier: Tier = Tier.GATE
@@ -51,6 +52,7 @@ class Options:
     workers: int = 1
     production_consent: bool = False
     offline: bool = False
+    folder: Path | None = None
     say: Callable[[str], None] = lambda _: None
 
 
@@ -104,6 +106,7 @@ def open_deployment(
         production_consent=options.production_consent,
         say=options.say,
         used=used,
+        record=options.folder,
     )
     lifecycle.adopt(deployment)
     client_lifecycle.adopt(deployment)

@@ -317,6 +317,7 @@ def open_session(option: Any, worker: str) -> Session:
             workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
             production_consent=option.tollproof_consent_to_production,
             say=progress.note,
+            folder=folder / JOURNAL,
         ),
         environ=os.environ,
         record=journal.append,

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -17,13 +19,16 @@ from typing import Any
 
 from tollproof.deployment import Deployment
 from tollproof.errors import Undetermined, UsageError
+from tollproof.heeding import heeding
 from tollproof.identity import Identity
 from tollproof.load.arrivals import Stage, expected, peak, plateau, ramp, soak, spike
 from tollproof.load.arrivals import duration as duration_of
 from tollproof.load.collecting import LoadOutcome
+from tollproof.load.figures import charts, figures
 from tollproof.load.job import LoadJob, Sustained
+from tollproof.load.remains import FOLDER, remember
 from tollproof.load.runner import Cluster, Progress, run
-from tollproof.load.summary import Breach, Moment, Summary, summarise
+from tollproof.load.summary import Breach, Summary, summarise
 from tollproof.load.throughout import Throughout, watch
 from tollproof.model import Reason, from_json, to_json
 from tollproof.profile.model import Profile
@@ -151,21 +156,7 @@ class Sustenance:
     @property
     def figures(self) -> Mapping[str, Any]:
         """Throughput and latency by status, for every verdict of the suite."""
-        summary = self.summary
-        return {
-            "planned": summary.planned,
-            "sent": summary.sent,
-            "seconds": round(summary.seconds, 3),
-            "per_second": round(summary.per_second, 1),
-            "statuses": dict(summary.statuses),
-            "latency_ms": {
-                name: {at: round(value / 1000, 2) for at, value in found.items()}
-                for name, found in summary.latency.items()
-            },
-            "lateness_ms": {
-                at: round(value / 1000, 2) for at, value in summary.lateness.items()
-            },
-        }
+        return {**figures(self.summary), "charts": list(charts(self.summary))}
 
 
 def stages_of(request: LoadRequest, rate: float) -> tuple[Stage, ...]:
@@ -237,6 +228,8 @@ def job_of(target: Target, request: LoadRequest) -> LoadJob:
             seed=deployment.seed if request.random else None,
         ),
         refusals=_refusals(deployment.profile),
+        # Nothing is judged by them, and what a target writes there is not kept.
+        headers={},
     )
     budget = deployment.profile.consent.budget
     if job.most_requests > budget.audit_requests:
@@ -276,31 +269,44 @@ def _measure(target: Target) -> Sustenance:
     target.control(ordinary_operation(deployment))
     job = job_of(target, request)
     stages = job.sustained.stages if job.sustained else ()
-    with tempfile.TemporaryDirectory(prefix="tollproof-load-") as folder:
+    promised = throughout = None
+    if deployment.profile.promises.rate_limit is not None:
+        promised = promise_of(deployment.profile)
+    told, parent = deployment.interrupted, os.getppid()
+    with _room(deployment) as folder, heeding(told):
         try:
+            remember(folder, promised)
             outcome = run(
                 job,
-                folder=Path(folder) / "load",
+                folder=folder,
                 progress=lambda progress: _announce(deployment, job, progress),
+                # A load that nobody can end any more must not go on.
+                stop=lambda: told.is_set() or os.getppid() != parent,
                 cluster=request.cluster,
             )
+            if outcome.stopped:
+                told.set()
             summary = summarise(
-                outcome.files, planned=expected(stages), epoch=outcome.epoch
+                outcome.files,
+                planned=expected(stages),
+                epoch=outcome.epoch,
+                shifts=outcome.shifts,
             )
-            promised = throughout = None
-            if deployment.profile.promises.rate_limit is not None:
-                promised = promise_of(deployment.profile)
+            if promised is not None:
                 throughout = watch(
                     outcome.files,
                     promised,
                     epoch=outcome.epoch,
                     refusals=job.refusals,
+                    shifts=outcome.shifts,
                 )
         except (UsageError, OSError) as error:
             raise Undetermined(Reason.BUDGET, f"{error}.") from error
     deployment.touch(*job.credentials)
     if not summary.sent:
         why = outcome.fault or "nothing was sent"
+        if told.is_set():
+            why = "it was interrupted before anything was sent"
         raise Undetermined(Reason.HARNESS, f"The load could not be made: {why}.")
     return Sustenance(
         request=request,
@@ -309,7 +315,7 @@ def _measure(target: Target) -> Sustenance:
         refusals=job.refusals,
         promised=promised,
         throughout=throughout,
-        trouble=_trouble(outcome),
+        trouble=_trouble(outcome, summary, duration_of(stages)),
         stalled=max((one.stalls.total / 1e9 for one in outcome.reports), default=0.0),
         reaches=_reaches(job, promised),
     )
@@ -324,7 +330,7 @@ def _reaches(job: LoadJob, promised: RateLimitPromise | None) -> bool:
     return each * policy.window > min(policy.limit, policy.burst or policy.limit)
 
 
-def _trouble(outcome: LoadOutcome) -> str:
+def _trouble(outcome: LoadOutcome, summary: Summary, seconds: float) -> str:
     """Say why the load was not the one that was asked for; nothing when it was."""
     if outcome.lost:
         shares = len({*outcome.lost, *(one.share for one in outcome.reports)})
@@ -332,9 +338,29 @@ def _trouble(outcome: LoadOutcome) -> str:
             f"{len(outcome.lost)} of {shares} load processes died, and what came of "
             f"up to {outcome.missing} requests is not known"
         )
+    if outcome.stopped:
+        return (
+            "it was stopped before its end, after "
+            f"{min(summary.seconds, seconds):.1f} of {seconds:.1f} s"
+        )
     if not outcome.complete:
         return outcome.fault or "the load did not come to its end"
     return ""
+
+
+@contextmanager
+def _room(deployment: Deployment) -> Iterator[Path]:
+    """A folder for observations: in the run's record, so that a kill leaves them."""
+    if deployment.record is None:
+        with tempfile.TemporaryDirectory(prefix="tollproof-load-") as name:
+            yield Path(name) / FOLDER
+        return
+    folder = deployment.record / FOLDER
+    try:
+        yield folder
+    finally:
+        # The verdicts hold the figures by now.
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _announce(deployment: Deployment, job: LoadJob, progress: Progress) -> None:
@@ -348,28 +374,4 @@ def _announce(deployment: Deployment, job: LoadJob, progress: Progress) -> None:
         f"load: {progress.sent} of {job.most_requests} requests, {left:.0f} s left"
         + (f" ({said})" if said else "")
         + lost
-    )
-
-
-def charts(found: Sustenance) -> tuple[Mapping[str, object], ...]:
-    """Return a drawing of requests and answers over time."""
-    moments: tuple[Moment, ...] = found.summary.timeline
-    names = sorted({name for moment in moments for name in moment.statuses})[:5]
-    series: list[dict[str, object]] = [
-        {"name": "due", "points": [[one.second, one.due] for one in moments]},
-    ]
-    series += [
-        {
-            "name": "no answer" if name == "0" else name,
-            "points": [[one.second, one.statuses.get(name, 0)] for one in moments],
-        }
-        for name in names
-    ]
-    return (
-        {
-            "title": "Requests due and answers received",
-            "x_label": "seconds into the load",
-            "y_label": "a second",
-            "series": series,
-        },
     )

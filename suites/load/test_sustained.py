@@ -5,8 +5,6 @@ waiting, and latency counts from then on: the wait that a slow target causes is 
 The rate-limit promise is judged all the while, key by key and window by window.
 """
 
-from typing import Any
-
 from tollproof import (
     API,
     ASVS,
@@ -24,8 +22,9 @@ from tollproof import (
     not_applicable,
     passed,
 )
-from tollproof.load.summary import Threshold, breaches
-from tollproof.sustain import Sustenance, charts, measurement
+from tollproof.load.figures import sentence
+from tollproof.load.summary import Breach, Threshold, beyond_repair, breaches
+from tollproof.sustain import Sustenance, measurement
 
 LIMITED = (API(4, 2023), CWE(770), ASVS("5.0.0", "2.4.1"))
 
@@ -45,11 +44,16 @@ def _judge(
     if not thresholds:
         return not_applicable(f"The profile promises nothing of {what}.")
     found = measurement(target)
-    figures: dict[str, Any] = {**found.figures, "charts": list(charts(found))}
+    figures = found.figures
     if found.trouble:
-        return _cut_short(found)
+        missed = beyond_repair(found.summary, thresholds, refusals=found.refusals)
+        if timed:
+            missed = tuple(one for one in missed if found.is_certain(one))
+        if missed:
+            return _broken(found, missed, unit=unit, what=what)
+        return _cut_short(found, what)
     broken = breaches(found.summary, thresholds, refusals=found.refusals)
-    known = [one for one in broken if one.actual is not None]
+    known = tuple(one for one in broken if one.actual is not None)
     if timed and known and not any(found.is_certain(one) for one in known):
         return inconclusive(
             Reason.NOISE,
@@ -59,16 +63,7 @@ def _judge(
             measurements=figures,
         )
     if known:
-        return failed(
-            f"{what} under load is not as promised",
-            expected="; ".join(_bound(one.threshold, unit) for one in known),
-            actual="; ".join(
-                f"{one.threshold.figure} {one.actual:.4g}{unit}"
-                for one in known
-                if one.actual is not None
-            ),
-            measurements=figures,
-        )
+        return _broken(found, known, unit=unit, what=what)
     if broken:
         return inconclusive(
             Reason.PRECONDITION, "No request was answered well: nothing was measured."
@@ -76,11 +71,28 @@ def _judge(
     return passed(_sentence(found, what), measurements=figures)
 
 
-def _cut_short(found: Sustenance) -> Verdict:
+def _broken(
+    found: Sustenance, known: tuple[Breach, ...], *, unit: str, what: str
+) -> Verdict:
+    return failed(
+        f"{what} under load is not as promised"
+        + (", and the rest of the load could not mend it" if found.trouble else ""),
+        expected="; ".join(_bound(one.threshold, unit) for one in known),
+        actual="; ".join(
+            f"{one.threshold.figure} {one.actual:.4g}{unit}"
+            for one in known
+            if one.actual is not None
+        ),
+        measurements=found.figures,
+    )
+
+
+def _cut_short(found: Sustenance, what: str) -> Verdict:
     return inconclusive(
         Reason.HARNESS,
-        f"The load was not as planned: {found.trouble}.",
-        measurements={**found.figures, "charts": list(charts(found))},
+        f"The load was not as planned: {found.trouble}. Until then: "
+        f"{sentence(found.summary)}. That does not decide {what}.",
+        measurements=found.figures,
     )
 
 
@@ -230,7 +242,6 @@ def test_over_admission(target: Target) -> Verdict:
         **found.figures,
         "fullest": seen.fullest,
         "over": seen.over,
-        "charts": list(charts(found)),
     }
     policy = promise.tightest
     if seen.excesses:
@@ -243,7 +254,11 @@ def test_over_admission(target: Target) -> Verdict:
             measurements=figures,
         )
     if found.trouble:
-        return _cut_short(found)
+        return _cut_short(
+            found,
+            f"whether the limit holds: {seen.fullest} of a key within "
+            f"{policy.window:g} s were the most, of {policy.limit}",
+        )
     if not found.reaches:
         return not_applicable(
             f"No key was asked for more than {policy.text}: `--rate` or `--shape "
@@ -284,9 +299,9 @@ def test_under_admission(target: Target) -> Verdict:
         )
     policy = promise.tightest
     figures = {**found.figures, "under": seen.under}
-    if found.outcome.lost:
+    if found.outcome.lost or not found.outcome.reports:
         # What the lost ones were let in with counted, and nobody has seen it.
-        return _cut_short(found)
+        return _cut_short(found, "whether a refusal came too early")
     if seen.refusals:
         first = seen.refusals[0]
         return failed(
@@ -297,7 +312,9 @@ def test_under_admission(target: Target) -> Verdict:
             measurements=figures,
         )
     if found.trouble:
-        return _cut_short(found)
+        return _cut_short(
+            found, "whether any refusal comes too early: none did until then"
+        )
     return passed(
         "Every refusal, if any, came after the limit could have been reached.",
         measurements=figures,

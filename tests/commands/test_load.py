@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -20,7 +21,7 @@ import pytest
 
 from tests.processes import PATIENCE, Finished, environment, tollproof
 from tollproof.judgement import Exit
-from tollproof.model import Outcome, Verdict
+from tollproof.model import Outcome, Reason, Verdict
 from tollproof.record import read_run
 
 SECONDS, RATE = 2, 40
@@ -266,23 +267,111 @@ def test_locusts_page_shows_the_load_and_ends_it(profile: Path, tmp_path: Path) 
         assert asked("POST", "/stop") is not None
         done = ended(process)
     assert time.monotonic() - began < 60
-    assert done.returncode == Exit.UNDETERMINED, done.stdout
+    assert done.returncode == Exit.INTERRUPTED, done.stdout
     assert "stopped before its end" in verdicts(tmp_path)["load.errors"].summary
+    assert sent(verdicts(tmp_path)) > 0
 
 
-def test_an_interrupted_load_leaves_its_record(profile: Path, tmp_path: Path) -> None:
+def to_the_command(process: subprocess.Popen[str]) -> None:
+    """Press Ctrl-C where only the command hears of it."""
+    process.send_signal(signal.SIGINT)
+
+
+def to_the_group(process: subprocess.Popen[str]) -> None:
+    """End all of it, as `timeout` and service managers do."""
+    os.killpg(process.pid, signal.SIGTERM)
+
+
+def observed(folder: Path, requests: int) -> int | None:
+    """Return how many bytes of observations there are, once they are enough."""
+    files = list((folder / "out/journal/load").glob("observations-*"))
+    size = sum(one.stat().st_size for one in files)
+    return size if size > 16 * requests else None
+
+
+@pytest.mark.parametrize("end", [to_the_command, to_the_group])
+def test_an_interrupted_load_is_judged_as_far_as_it_came(
+    profile: Path, tmp_path: Path, end: Callable[[subprocess.Popen[str]], None]
+) -> None:
     with started(tmp_path, *arguments(profile, seconds=60)) as process:
         begun(process)
-        process.send_signal(signal.SIGINT)
+        until(lambda: observed(tmp_path, 40))
+        end(process)
         done = ended(process)
     assert done.returncode == Exit.INTERRUPTED, done.stdout
     run = read_run(tmp_path / "out")
     assert run.about.interrupted
-    assert {item.verdict.outcome for item in run.results} == {Outcome.INCONCLUSIVE}
+    found = verdicts(tmp_path)
+    assert {item.outcome for item in found.values()} == {Outcome.INCONCLUSIVE}
+    assert {item.reason for item in found.values()} == {Reason.HARNESS}
+    figures = found["load.throughput"].measurements
+    assert 0 < figures["sent"] < figures["planned"]
+    assert figures["statuses"]["200"] == figures["sent"]
+    assert figures["per_second"] > 0
+    assert figures["latency_ms"]["ok"]["p99"] >= figures["latency_ms"]["200"]["p50"] > 0
+    said = found["load.over-admission"].summary
+    assert re.search(r"stopped before its end, after [\d.]+ of 60.0 s", said), said
+    assert "of a key within 2 s were the most, of 40" in said
+    # Judged, the observations themselves are gone.
+    assert not (tmp_path / "out/journal/load").exists()
     again = tollproof("report", "out", cwd=tmp_path)
     assert again.returncode == Exit.INTERRUPTED
-    assert not [
+    page = (tmp_path / "out/index.html").read_text()
+    assert "Requests due and answers received" in page
+    assert "stopped before its end" in page
+    assert not left_running(tmp_path)
+
+
+def left_running(folder: Path) -> list[psutil.Process]:
+    return [
         one
         for one in psutil.process_iter(["cmdline"])
-        if str(tmp_path) in " ".join(one.info["cmdline"] or ())
+        if str(folder) in " ".join(one.info["cmdline"] or ())
     ]
+
+
+def test_what_was_broken_when_it_was_interrupted_fails(
+    profile: Path, tmp_path: Path
+) -> None:
+    strict = altered(profile, tmp_path, (r"refused = 0\.5", "refused = 0.001"))
+    options = [*arguments(strict, "--rate=300", seconds=20)]
+    with started(tmp_path, *options) as process:
+        begun(process)
+        until(lambda: observed(tmp_path, 1000))
+        process.send_signal(signal.SIGTERM)
+        done = ended(process)
+    assert done.returncode == Exit.FAILED, done.stdout
+    found = verdicts(tmp_path)
+    assert found["load.refused"].outcome is Outcome.FAILED
+    assert "could not mend it" in found["load.refused"].summary
+    assert found["load.over-admission"].outcome is Outcome.INCONCLUSIVE
+    assert read_run(tmp_path / "out").about.interrupted
+
+
+@pytest.mark.parametrize("locust", [False, True], ids=["command", "all"])
+def test_a_killed_load_is_reported(profile: Path, tmp_path: Path, locust: bool) -> None:
+    with started(tmp_path, *arguments(profile, seconds=60)) as process:
+        begun(process)
+        until(lambda: observed(tmp_path, 40))
+        everyone = psutil.Process(process.pid).children(recursive=True)
+        if locust:
+            for one in everyone:
+                one.kill()
+        os.killpg(process.pid, signal.SIGKILL)
+        ended(process)
+        gone, alive = psutil.wait_procs(everyone, timeout=PATIENCE)
+        assert not alive, gone
+    done = tollproof("report", "out", cwd=tmp_path)
+    assert done.returncode == Exit.INTERRUPTED, done.stderr
+    found = verdicts(tmp_path)
+    assert {item.outcome for item in found.values()} == {Outcome.INCONCLUSIVE}
+    assert 0 < sent(found) < 60 * RATE
+    said = found["load.over-admission"].summary
+    assert "was cut short" in said
+    assert "60 s were planned" in said
+    assert "No key was admitted more than 40 requests per 2 s" in said
+    page = (tmp_path / "out/index.html").read_text()
+    assert "Requests due and answers received" in page
+    # Once more, from the record that the first report has completed.
+    shown = tollproof("report", "out", "--format=terminal", cwd=tmp_path)
+    assert "was cut short" in " ".join(shown.stdout.split())

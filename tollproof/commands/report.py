@@ -14,6 +14,7 @@ from tollproof.model import Severity
 from tollproof.record import read_run, write_artefact
 from tollproof.redaction import Redactor
 from tollproof.reporting import FORMATS, terminal
+from tollproof.salvage import salvaged
 
 
 @click.command()
@@ -50,9 +51,12 @@ def report(
     """Make the reports of a run again. SOURCE is its folder or its results.json.
 
     A run that was killed can be reported on too: what it did not decide is
-    inconclusive. The exit code is that of the run.
+    inconclusive, with the figures of a load as far as it came. The exit code is that
+    of the run.
     """
-    run = as_judged(read_run(source), datetime.now().astimezone().date())
+    place = source if source.is_dir() else source.parent
+    read = salvaged(read_run(source), place)
+    run = as_judged(read, datetime.now().astimezone().date())
     previous = read_run(compare) if compare else None
     if form == "terminal":
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
@@ -60,7 +64,7 @@ def report(
     elif form is not None:
         click.echo(FORMATS[form].render(run, previous), nl=False)
     else:
-        folder = output or (source if source.is_dir() else source.parent)
+        folder = output or place
         for made in FORMATS.values():
             # The record was redacted when it was written; no credential is known here.
             write_artefact(folder / made.file, made.render(run, previous), Redactor())

@@ -64,10 +64,12 @@ class Reader:
     """Reads whole plain responses fast; shared by all connections of a process."""
 
     def __init__(self, wanted: Sequence[str]) -> None:
+        """Read these headers; an empty name keeps a place and reads none."""
         self.wanted = {
-            name.lower().encode(): index for index, name in enumerate(wanted)
+            name.lower().encode(): index for index, name in enumerate(wanted) if name
         }
-        self._empty: list[bytes | None] = [None] * len(self.wanted)
+        self.places = len(wanted)
+        self._empty: list[bytes | None] = [None] * self.places
         self._statuses: dict[bytes, int] = {}
         self._lines: dict[bytes, _CACHED] = {}
 
@@ -165,6 +167,7 @@ class Stream:
         "_bodiless",
         "_limit",
         "_parser",
+        "_places",
         "_read",
         "_sized",
         "_wanted",
@@ -177,6 +180,7 @@ class Stream:
     def __init__(self, reader: Reader, *, limit: int, bodiless: bool = False) -> None:
         """Prepare for one response of at most `limit` bytes; `bodiless` after HEAD."""
         self._wanted = reader.wanted
+        self._places = reader.places
         self._limit = limit
         self._bodiless = bodiless
         self._read = 0
@@ -217,7 +221,7 @@ class Stream:
         return self.done
 
     def _blank(self) -> Answer:
-        blank = Answer(0, [None] * len(self._wanted), False)
+        blank = Answer(0, [None] * self._places, False)
         blank.complete = False
         return blank
 

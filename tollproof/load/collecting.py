@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -44,6 +44,8 @@ class LoadOutcome:
         lateness: percentiles of the time from due to sent, µs.
         uncertainty: the widest bounds on another machine's clock, ns; the times of its
             observations are widened by as much already.
+        shifts: file of another machine's clock -> bounds of what must be added to its
+            times, ns; the trace's are moved already.
         complete: everything planned was tried, and all that was seen is here.
         fault: why not, in a sentence, where it can be said.
     """
@@ -58,6 +60,7 @@ class LoadOutcome:
     left_out: tuple[int, ...] = ()
     lateness: dict[str, int] = field(default_factory=dict)
     uncertainty: int = 0
+    shifts: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
     complete: bool = False
     fault: str = ""
 
@@ -65,6 +68,11 @@ class LoadOutcome:
     def sent(self) -> int:
         """Requests that were sent, as far as the processes could say."""
         return sum(report.sent for report in self.reports)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a process did less than planned because it was told to end."""
+        return any(report.stopped for report in self.reports)
 
     @property
     def longest_stall(self) -> int:
@@ -89,6 +97,22 @@ def share_files(folder: Path, share: int) -> Iterator[Path]:
         part += 1
 
 
+def shifts_of(
+    files: Iterable[Path], ledger: Ledger | None
+) -> Mapping[Path, tuple[int, int]]:
+    """Return the bounds by which the times of each other machine's file are moved."""
+    if ledger is None:
+        return {}
+    offsets = {one.share: one.offset for one in ledger.reports}
+    found = {}
+    for path in files:
+        share = int(path.name.split("-")[1])
+        host = next((piece.host for piece in read_pieces(path)), ledger.clock)
+        if host != ledger.clock and share in offsets:
+            found[path] = offsets[share]
+    return found
+
+
 def collect(job: LoadJob, folder: Path, *, fault: str = "") -> LoadOutcome:
     """Read what a run left in `folder`.
 
@@ -101,6 +125,7 @@ def collect(job: LoadJob, folder: Path, *, fault: str = "") -> LoadOutcome:
     lost = {int(share): at for share, at in ledger.lost.items()} if ledger else {}
     files: list[Path] = []
     trace = Trace(host=ledger.clock if ledger else "")
+    shifts: Mapping[Path, tuple[int, int]] = {}
     uncertainty = missing = 0
     for share in range(shares):
         found = tuple(share_files(folder, share))
@@ -123,6 +148,10 @@ def collect(job: LoadJob, folder: Path, *, fault: str = "") -> LoadOutcome:
         if share in lost and ledger is not None and ledger.epoch:
             shots = divide(job.schedule, shares)[share]
             missing += _mark(trace, shots, seen, ledger.epoch, lost[share], share, job)
+    if job.sustained is not None:
+        shifts = shifts_of(files, ledger)
+        widths = (high - low for low, high in shifts.values())
+        uncertainty = max(widths, default=0)
     late = Histogram()
     for lateness in trace.lateness:
         late.add(lateness // 1000)
@@ -140,6 +169,7 @@ def collect(job: LoadJob, folder: Path, *, fault: str = "") -> LoadOutcome:
         left_out=tuple(one for report in reports.values() for one in report.left_out),
         lateness=dict(late.percentiles()),
         uncertainty=uncertainty,
+        shifts=shifts,
         complete=bool(ledger and ledger.complete and not lost and not said),
         fault=said,
     )

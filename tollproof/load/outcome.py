@@ -35,6 +35,7 @@ class ShareReport:
         clock: name of its monotonic clock.
         offset: bounds of what must be added to its clock to have the collector's, ns.
         fault: why it did not finish, as it saw it; empty when it did.
+        stopped: whether that is because it was told to.
     """
 
     share: int
@@ -52,6 +53,7 @@ class ShareReport:
     clock: str = ""
     offset: tuple[int, int] = (0, 0)
     fault: str = ""
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,8 @@ from tollproof.ratelimit.observation import Trace
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 
+LOG = "locust.log"
+
 #: Seconds for Locust to start and to end, on top of what the job takes.
 STARTING, ENDING = 60.0, 15.0
 #: Seconds between asking the child to stop and ending it, and then killing it.
@@ -104,6 +106,7 @@ def run(
     """
     check(job)
     cluster = cluster or Cluster()
+    folder = folder.resolve()  # the child works in it
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / "job.json").touch(mode=0o600, exist_ok=False)
     (folder / "job.json").write_text(job.document(), encoding="utf-8")
@@ -120,14 +123,14 @@ def run(
             start_new_session=True,
         )
         theirs.close()
-        watch = _Watch(child, ours, progress, stop)
+        watch = _Watch(child, ours, progress, stop, settling=job.limits.timeout)
         try:
             fault = watch.until(job.seconds + STARTING + ENDING)
         finally:
             watch.end()
     code = child.returncode
     if not fault and code:
-        fault = f"Locust ended with exit code {code}; its log is locust.log"
+        fault = f"Locust ended with exit code {code}{_last_words(folder)}"
     if cluster.join is not None:
         return LoadOutcome(trace=Trace(), complete=not fault, fault=fault)
     return collect(job, folder, fault=fault)
@@ -142,7 +145,11 @@ class _Watch:
         control: socket.socket,
         progress: Callable[[Progress], object] | None,
         stop: Callable[[], bool] | None,
+        *,
+        settling: float,
     ) -> None:
+        """Follow a child that needs `settling` seconds to hear of its last answer."""
+        self._settling = settling + ENDING
         self._child, self._control = child, control
         self._progress, self._stop = progress, stop
         self._began = time.monotonic()
@@ -165,6 +172,7 @@ class _Watch:
                     self._child.wait(0.1)
             if not self._told and self._stop is not None and self._stop():
                 self._ask_to_stop()
+                bound = min(bound, time.monotonic() + self._settling)
         self._read()
         return ""
 
@@ -282,11 +290,21 @@ def _in_memory(text: str) -> Iterator[int]:
 @contextlib.contextmanager
 def _log(folder: Path) -> Iterator[int]:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    descriptor = os.open(folder / "locust.log", flags, 0o600)
+    descriptor = os.open(folder / LOG, flags, 0o600)
     try:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _last_words(folder: Path) -> str:
+    """Return the last line of Locust's log, which is gone when this is read."""
+    with (folder / LOG).open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - 2_000))
+        lines = file.read().decode("utf-8", "replace").split("\n")
+    said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return f", and said last: {said}" if said else ""
 
 
 def _free_port() -> int:

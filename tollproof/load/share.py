@@ -131,6 +131,7 @@ class Share:
             connections=engine.begun,
             clock=clock_name(),
             fault=self._cut,
+            stopped=bool(self._cut),
         )
 
     def stop(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tollproof.load.histogram import Histogram
@@ -90,8 +90,17 @@ class Breach:
     actual: float | None
 
 
-def summarise(files: Iterable[Path], *, planned: int, epoch: int) -> Summary:
+def summarise(
+    files: Iterable[Path],
+    *,
+    planned: int,
+    epoch: int,
+    shifts: Mapping[Path, tuple[int, int]] | None = None,
+) -> Summary:
     """Read the files of a run and sum them up.
+
+    Args:
+        shifts: file of another clock -> bounds of what is to be added to its times, ns.
 
     Raises:
         OSError: a file cannot be read.
@@ -103,20 +112,23 @@ def summarise(files: Iterable[Path], *, planned: int, epoch: int) -> Summary:
     statuses: Counter[str] = Counter()
     due_in: Counter[int] = Counter()
     answers_in: defaultdict[int, Counter[str]] = defaultdict(Counter)
-    first, last, sent_in_all = 1 << 62, 0, 0
+    first, last, sent_in_all = 1 << 62, -(1 << 62), 0
     for path in files:
+        low, high = (shifts or {}).get(path, (0, 0))
+        # A duration is of one clock; a moment is as good as the middle of its bounds.
+        zero = epoch - (low + high) // 2
         for trace in read_pieces(path):
             for sent, received, late, status in zip(
                 trace.sent, trace.received, trace.lateness, trace.status, strict=True
             ):
                 name, due = str(status), sent - late
                 statuses[name] += 1
-                due_in[(due - epoch) // SECOND] += 1
-                answers_in[(received - epoch) // SECOND][name] += 1
+                due_in[(due - zero) // SECOND] += 1
+                answers_in[(received - zero) // SECOND][name] += 1
                 latency[name].add((received - due) // 1000)
                 service[name].add((received - sent) // 1000)
                 lateness.add(late // 1000)
-                first, last = min(first, due), max(last, received)
+                first, last = min(first, due - zero), max(last, received - zero)
             sent_in_all += len(trace)
     return Summary(
         planned=planned,
@@ -150,6 +162,46 @@ def breaches(
         if not met:
             found.append(Breach(threshold=threshold, actual=actual))
     return tuple(found)
+
+
+def beyond_repair(
+    summary: Summary,
+    thresholds: Sequence[Threshold],
+    *,
+    refusals: Sequence[int] = (429,),
+) -> tuple[Breach, ...]:
+    """Return the thresholds that a load cut short had missed, whatever had followed.
+
+    Were every request that is not on record answered, well and at once, they would be
+    missed all the same. Throughput never is: nobody knows what had followed. Requests
+    without an answer are not counted, since the end may have been what they lack.
+    """
+    known = {name: number for name, number in summary.statuses.items() if name != "0"}
+    seen = replace(summary, statuses=known)
+    missed = []
+    for breach in breaches(seen, thresholds, refusals=refusals):
+        threshold = breach.threshold
+        if threshold.figure in ("errors", "refused"):
+            missed.append(breach)  # as a share of all that were planned
+        elif threshold.figure.startswith("p") and threshold.figure[1:].isdecimal():
+            over = _at_least_over(seen, (threshold.most or 0.0) * 1000)
+            allowed = seen.planned * (1 - float(threshold.figure[1:]) / 100)
+            if threshold.most is not None and over > allowed:
+                missed.append(breach)
+    return tuple(missed)
+
+
+def _at_least_over(summary: Summary, micro: float) -> float:
+    """How many good answers took longer, as far as the percentiles tell."""
+    good = sum(
+        number for status, number in summary.statuses.items() if "0" < status < "400"
+    )
+    over = [
+        100 - float(name[1:])
+        for name, value in summary.latency.get("ok", {}).items()
+        if value > micro
+    ]
+    return good * max(over, default=0.0) / 100
 
 
 def _figure(summary: Summary, name: str, refusals: Sequence[int]) -> float | None:

@@ -9,7 +9,7 @@ and the analysis's arithmetic. Must not know how the load was made.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,9 +83,13 @@ class Throughout:
 
 @dataclass(slots=True)
 class _Key:
-    """The latest observations of one key: (sent, received, kind), by reception."""
+    """The latest observations of one key: (sent, received, kind), by reception.
+
+    The first `old` of the rows were judged with those before them already.
+    """
 
     begin: float
+    old: int = 0
     first: bool = True
     rows: list[tuple[float, float, int]] = field(default_factory=list)
 
@@ -101,12 +105,15 @@ def watch(
     *,
     epoch: int,
     refusals: Sequence[int] = (429,),
+    shifts: Mapping[Path, tuple[int, int]] | None = None,
 ) -> Throughout:
     """Judge the recorded files of a run.
 
     Args:
         epoch: the load's zero, monotonic ns.
         refusals: statuses that mean "not admitted".
+        shifts: file of another clock -> bounds of what is to be added to its times,
+            ns: each interval is as much wider as that is uncertain.
 
     Raises:
         OSError: a file cannot be read.
@@ -115,7 +122,9 @@ def watch(
     judge = _Judge(promise)
     shut = frozenset(refusals)
     # Answers are written as they come, so each file is nearly in order of reception.
-    for received, sent, key, status in heapq.merge(*map(_rows, files)):
+    for received, sent, key, status in heapq.merge(
+        *(_rows(path, (shifts or {}).get(path, (0, 0))) for path in files)
+    ):
         kind = (
             _REFUSED
             if status in shut
@@ -127,12 +136,13 @@ def watch(
     return judge.result()
 
 
-def _rows(path: Path) -> Iterator[Row]:
+def _rows(path: Path, shift: tuple[int, int]) -> Iterator[Row]:
+    low, high = shift
     for trace in read_pieces(path):
         labels = trace.labels
         yield from zip(
-            trace.received,
-            trace.sent,
+            [at + high for at in trace.received],
+            [at + low for at in trace.sent],
             [labels[number] for number in trace.key],
             trace.status,
             strict=True,
@@ -160,7 +170,7 @@ class _Judge:
             begin = max(received - window, key.begin + (SPAN - 1) * window)
             kept = [row for row in key.rows if row[1] >= begin - window]
             self._held -= len(key.rows) - len(kept)
-            key.rows, key.begin = kept, begin - window
+            key.rows, key.begin, key.old = kept, begin - window, len(kept)
         key.rows.append((sent, received, kind))
         self._held += 1
         self._most = max(self._most, self._held)
@@ -202,7 +212,8 @@ class _Judge:
             return  # a counter that weighs the former window may refuse earlier
         # What was admitted before the first row is not known.
         since = key.rows[0][0] + policy.window if key.rows else 0.0
-        shut = [row for row in refused if row[0] >= since]
+        fresh = key.rows[key.old :]
+        shut = [row for row in fresh if row[2] == _REFUSED and row[0] >= since]
         counted = [row for row in key.rows if row[2] != _REFUSED]
         limit = policy.limit
         if promise.algorithm in _BUCKETS and policy.burst:

@@ -86,9 +86,12 @@ class Post:
                 return
             epoch = monotonic_ns() + round(share.lead * SECOND)
             self.conductor.start_local(epoch)
-            report = share.run(epoch, pause=_yield, watch=self._watch)
-            self._watch()
-            self.conductor.finish_local(report)
+            try:
+                report = share.run(epoch, pause=_yield, watch=self._watch)
+                self._watch()
+                self.conductor.finish_local(report)
+            finally:  # what ended it, if it was not its end, must not be waited for
+                self.conductor.close()
 
     def _prepare(self, share: int, shares: int, folder: Path) -> Share:
         self.share = Share(

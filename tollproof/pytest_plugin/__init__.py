@@ -62,6 +62,8 @@ from tollproof.target import Target
 #: New values after which Python looks for cycles among them.
 _YOUNG = 50_000
 _USUAL = gc.get_threshold()
+#: What ends a run. Whoever ends a group of processes sends SIGTERM to us as well.
+ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -117,14 +119,18 @@ def pytest_configure(config: pytest.Config) -> None:
     # every 700 values takes a tenth of a gate's time.
     gc.set_threshold(_YOUNG, 20, 20)
     if config.getoption("tollproof_progress"):
-        signal.signal(signal.SIGINT, _interrupt_once)
+        for number in ENDING:
+            signal.signal(number, _interrupt_once)
+    if session.selection.tier is Tier.LOAD:
+        config.pluginmanager.register(_Brake(session), "tollproof-brake")
     if not worker_id(config):
         config.pluginmanager.register(_Listener(session), "tollproof-listener")
 
 
 def _interrupt_once(number: int, frame: FrameType | None) -> None:
     """End the run in good order; a second Ctrl-C must not spoil its record."""
-    signal.signal(number, signal.SIG_IGN)
+    for ending in ENDING:
+        signal.signal(ending, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -339,6 +345,28 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 
 
 # -- results -------------------------------------------------------------------------
+
+
+class _Brake:
+    """Ends a run whose load was interrupted, once all of the load is judged."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, object, object]:
+        done = yield
+        if self._session.deployment.interrupted.is_set() and not _is_load(nextitem):
+            item.session.shouldstop = "interrupted"
+        return done
+
+
+def _is_load(item: pytest.Item | None) -> bool:
+    if item is None or CASE not in item.stash:
+        return False
+    return item.stash[CASE][0].tier is Tier.LOAD
 
 
 class _Listener:
