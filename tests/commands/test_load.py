@@ -18,10 +18,15 @@ from typing import TypeVar
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
+from tests.deploying import ENVIRON
 from tests.processes import PATIENCE, Finished, environment, tollproof
+from tollproof.commands.load import load
+from tollproof.errors import UsageError
 from tollproof.judgement import Exit
 from tollproof.model import Outcome, Reason, Verdict
+from tollproof.profile.load import load_profile
 from tollproof.record import read_run
 
 SECONDS, RATE = 2, 40
@@ -118,31 +123,72 @@ def test_thresholds_of_the_profile_fail(profile: Path, tmp_path: Path) -> None:
     assert "5000" in verdict.expected
 
 
+NO_CONSENT = r"(?s)\[consent\].*?(?=\n\[|\Z)"
+PRODUCTION = ('environment = "staging"', 'environment = "production"')
+TABLE, LINE = "\n    [consent]\n    load = true\n", "\n    load = true\n"
+OPTION = "--consent-to-production"
+
+
 @pytest.mark.parametrize(
-    ("change", "options", "said"),
+    ("consent", "said"),
     [
-        (("load = true", "load = false"), (), "load = true"),
-        (
-            ('environment = "staging"', 'environment = "production"'),
-            (),
-            "--consent-to-production",
-        ),
+        ("", TABLE),
+        ("[consent]\nwrites = true", LINE),
+        ("[consent]", LINE),
+        ("[consent]\nload = false", LINE),
+        ("[consent.budget]\nper_second = 2000.0", TABLE),
     ],
-    ids=["no-consent", "production"],
+    ids=["no-table", "no-key", "empty", "refused", "budget-only"],
 )
+@pytest.mark.parametrize("production", [False, True])
 def test_without_consent_nothing_is_sent(
-    profile: Path,
-    tmp_path: Path,
-    change: tuple[str, str],
-    options: tuple[str, ...],
-    said: str,
+    profile: Path, tmp_path: Path, consent: str, said: str, production: bool
 ) -> None:
-    path = altered(profile, tmp_path, change)
-    done = tollproof(*arguments(path, *options), cwd=tmp_path)
+    path = tmp_path / "altered.toml"
+    text, times = re.subn(NO_CONSENT, consent, profile.read_text())
+    assert times == 1
+    if production:
+        text = text.replace(*PRODUCTION)
+    path.write_text(text)
+    reported = refusal(path)
+    assert said in reported
+    assert ("[consent]\n" in reported) is (said == TABLE)
+    assert (OPTION in reported) is production
+    # With the lines as they are printed the profile consents.
+    if said == TABLE:
+        text += TABLE.replace("    ", "")
+    else:
+        text = text.replace("load = false", "")
+        text = text.replace("[consent]", "[consent]\nload = true")
+    path.write_text(text)
+    if production:
+        assert "does not consent" not in refusal(path)
+    else:
+        assert load_profile(path, environ=ENVIRON).consent.load
+
+
+def refusal(profile: Path) -> str:
+    """Return what `tollproof load` says before it sends anything."""
+    done = CliRunner().invoke(
+        load, [str(profile), f"--output={profile.parent / 'out'}"]
+    )
+    assert isinstance(done.exception, UsageError), done.output
+    assert not (profile.parent / "out").exists()
+    assert str(done.exception).startswith("nothing was sent: ")
+    return str(done.exception)
+
+
+def test_production_needs_a_second_consent(profile: Path, tmp_path: Path) -> None:
+    path = altered(profile, tmp_path, PRODUCTION)
+    done = tollproof(*arguments(path), cwd=tmp_path)
     assert done.returncode == Exit.USAGE
-    assert said in done.stderr
     assert "nothing was sent" in done.stderr
+    assert OPTION in done.stderr
+    assert "does not consent" not in done.stderr
     assert not (tmp_path / "out").exists()
+    done = tollproof(*arguments(path, OPTION), cwd=tmp_path)
+    assert done.returncode in (Exit.PASSED, Exit.UNDETERMINED), done.stderr
+    assert sent(verdicts(tmp_path)) == 76
 
 
 # -- several processes -----------------------------------------------------------------

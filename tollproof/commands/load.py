@@ -7,6 +7,7 @@ suite of their own; the run, its reports and exit codes are those of every other
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable
@@ -199,22 +200,40 @@ def _request(given: dict[str, Any]) -> LoadRequest:
 
 
 def _require_consent(profile: Profile, production_consent: bool) -> None:
-    """Refuse to send anything that was not consented to.
+    """Refuse to send anything that was not consented to; name all that is missing.
 
     Raises:
-        UsageError: names the line to add, or the option.
+        UsageError: with the lines to add, and the option.
     """
+    missing = []
     if not profile.consent.load:
-        where = "under [consent]" if profile.has("consent") else "as [consent]"
-        raise UsageError(
-            f"{profile.path}: does not consent to load, so nothing was sent; "
-            f"add this line {where}: load = true"
-        )
+        missing.append(f"{profile.path} does not consent to load; {_lines(profile)}")
     if profile.target.environment == "production" and not production_consent:
-        raise UsageError(
-            f"{profile.path}: the target is production, so nothing was sent; "
-            "--consent-to-production would allow it"
+        missing.append(
+            "the target is production; give --consent-to-production to load it "
+            "nevertheless"
         )
+    if missing:
+        raise UsageError("nothing was sent: " + "\nand ".join(missing))
+
+
+def _lines(profile: Profile) -> str:
+    """Say what to write where, ready to be copied."""
+    if "consent" not in profile.model_fields_set:
+        return "add this table:\n\n    [consent]\n    load = true\n"
+    if "load" in profile.consent.model_fields_set:
+        return "change this line of its [consent]:\n\n    load = true\n"
+    text = profile.path.read_text(encoding="utf-8")
+    if re.search(r"(?m)^\s*\[\s*consent\s*\]", text):
+        return "add this line under its [consent]:\n\n    load = true\n"
+    if re.search(r"(?m)^\s*consent\s*=", text):
+        return "add this to its `consent = { … }`:\n\n    load = true\n"
+    if re.search(r"(?m)^\s*consent\s*\.", text):
+        return (
+            "add this beside its other `consent.` lines:\n\n    consent.load = true\n"
+        )
+    # Only [consent.budget] is there: the table that it is in may still be written.
+    return "add this table:\n\n    [consent]\n    load = true\n"
 
 
 def _work(
