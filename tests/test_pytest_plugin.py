@@ -125,6 +125,54 @@ def test_part_of_the_suites_can_be_asked_for(
     assert set(verdicts(run).values()) == {Outcome.PASSED}
 
 
+def test_what_spends_allowances_runs_after_what_needs_them(
+    server: Server, tmp_path: Path
+) -> None:
+    consent = "[consent]\nload = true\nkey_lifecycle = true\n"
+    profile = written(
+        tmp_path,
+        "profile.toml",
+        profile_text(server.origin, OPERATIONS, ALPHA, PROMISES, consent),
+    )
+    own = written(
+        tmp_path,
+        "own/test_own.py",
+        """
+import pytest
+from tollproof import CWE, Impact, Severity, Target, Tier, Verdict, check, passed
+
+def declared(name, impact):
+    return check(
+        id=f"own.{name}", title=name, severity=Severity.LOW, impact=impact,
+        references=(CWE(287),), remediation="Mend it.", tier=Tier.AUDIT,
+    )
+
+@declared("measures", Impact.LOAD)
+def test_measures(target: Target) -> Verdict:
+    '''Why.'''
+    return passed("measured")
+
+@declared("makes-keys", Impact.LIFECYCLE)
+def test_makes_keys(target: Target) -> Verdict:
+    '''Why.'''
+    return passed("made")
+
+@declared("reads", Impact.READS)
+def test_reads(target: Target) -> Verdict:
+    '''Why.'''
+    return passed("read")
+""",
+    )
+    tier = "--tollproof-tier=audit"
+    finished = pytest_run(own, *options(profile, tmp_path / "out"), tier, cwd=tmp_path)
+
+    assert finished.returncode == 0, finished.stdout
+    lines = (tmp_path / "out" / "results.jsonl").read_text().splitlines()
+    checks = [str(json.loads(line)["check"]) for line in lines]
+    checks = [name for name in checks if name.startswith("own.")]
+    assert checks == ["own.reads", "own.makes-keys", "own.measures"]
+
+
 def test_nothing_selected_is_no_success(profile: Path, tmp_path: Path) -> None:
     finished = pytest_run(
         SUITES, *options(profile, tmp_path / "out"), "-k", "nosuchthing", cwd=tmp_path

@@ -82,7 +82,8 @@ class Turn(IntEnum):
     FIRST = 0
     ANY = 1
     UNDISTURBED = 2
-    LAST = 3
+    MEASURED = 3
+    LAST = 4
 
 
 def turn(item: pytest.Item) -> Turn:
@@ -94,9 +95,11 @@ def turn(item: pytest.Item) -> Turn:
     # What is kept of a run, in logs and stores, is looked at when all of it was sent.
     if is_passive(item) or spec.suite == "secrets":
         return Turn.LAST
-    # What measures spends the allowance of keys, and counts what others send.
-    measures = spec.impact in (Impact.LOAD, Impact.LIFECYCLE)
-    return Turn.UNDISTURBED if measures else Turn.ANY
+    # What measures spends the allowance of keys, and counts what others send: of all
+    # who share it, where more than keys are counted.
+    if spec.impact is Impact.LOAD:
+        return Turn.MEASURED
+    return Turn.UNDISTURBED if spec.impact is Impact.LIFECYCLE else Turn.ANY
 
 
 def is_passive(item: pytest.Item) -> bool:

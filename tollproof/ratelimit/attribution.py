@@ -22,7 +22,7 @@ from tollproof.ratelimit.finding import Aspect, Finding, withheld
 from tollproof.ratelimit.measure import Measurement, analyse
 from tollproof.ratelimit.narrowing import plain_only, without_phases
 from tollproof.ratelimit.observation import Trace
-from tollproof.ratelimit.promise import Policy, RateLimitPromise
+from tollproof.ratelimit.promise import OTHER_OPERATION, Policy, RateLimitPromise
 from tollproof.ratelimit.reopening import PRECISION
 from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, Lane, View, view
 
@@ -114,6 +114,9 @@ def attribute(
     elif ledger.failed(A.SHARING) and promise.per in ("key", "token"):
         why = "keys of one organisation take from each other's allowance"
         ledger.owns(A.SHARING, _TOO_FEW | _TOO_MANY | _WHOSE, why)
+    if OTHER_OPERATION in ledger.findings[A.SCOPE].figures.get("apart", ()):
+        why = "each operation has an allowance of its own, and so have its errors"
+        ledger.owns(A.SCOPE, (A.ERRORS,), why)
     if ledger.failed(A.COUNTING):
         why = "refused requests count, so a key is shut for longer"
         ledger.owns(A.COUNTING, _TOO_FEW, why)

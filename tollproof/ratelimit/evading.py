@@ -245,6 +245,7 @@ def scope(
             text + note,
             expected=f"an allowance for each {promise.per}",
             actual=", ".join(broken),
+            apart=sorted(str(form) for form in found.apart),
         )
     if found.rest:
         # One part of the promise that holds says nothing of the other.
