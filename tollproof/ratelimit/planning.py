@@ -500,11 +500,13 @@ def _starts(
         if with_paced:
             starts["paced"] = (keys[1], 2.45)
     else:
+        # Where it has rested, the window left behind is over later by so much.
+        edge = 2.75 + rested + (0.35 + 0.4 * rested if slow else 0.0)
         starts = {
             "cap": (keys[0], 0.0),
             "recovery": (keys[0], 1.3 + rested),
-            "edge": (keys[0], (3.1 if slow else 2.75) + rested),
+            "edge": (keys[0], edge),
         }
         if with_paced:
-            starts["paced"] = (keys[0], (5.4 if slow else 5.05) + rested)
+            starts["paced"] = (keys[0], edge + 2.3)
     return starts
