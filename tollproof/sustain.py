@@ -68,7 +68,7 @@ class LoadRequest:
         peak: of a spike; 0 for four times the rate.
         random: whether requests come at random, as a Poisson process of that rate.
         connections: most connections, all processes together.
-        processes, expect, bind, join, web: see :class:`runner.Cluster`.
+        processes, expect, bind, join, wait, web: see :class:`runner.Cluster`.
     """
 
     shape: Shape = Shape.PLATEAU
@@ -81,6 +81,7 @@ class LoadRequest:
     expect: int = 0
     bind: tuple[str, int] = ("127.0.0.1", 5557)
     join: tuple[str, int] | None = None
+    wait: float = 300.0
     web: tuple[str, int] | None = None
 
     @property
@@ -91,6 +92,7 @@ class LoadRequest:
             expect=self.expect,
             bind=self.bind,
             join=self.join,
+            wait=self.wait,
             web=self.web,
         )
 

@@ -247,7 +247,8 @@ def begun(process: subprocess.Popen[str]) -> None:
 
 def test_a_master_leads_its_workers(profile: Path, tmp_path: Path) -> None:
     where = f"127.0.0.1:{free_port()}"
-    work = arguments(profile, f"--worker={where}")
+    # How much load there is, the master says.
+    work = ("load", str(profile), f"--worker={where}")
     lead = arguments(profile, "--master=2", f"--bind={where}")
     with (
         started(tmp_path / "one", *work) as one,
@@ -261,6 +262,91 @@ def test_a_master_leads_its_workers(profile: Path, tmp_path: Path) -> None:
     found = verdicts(tmp_path)
     assert found["load.errors"].outcome is Outcome.PASSED, done.stdout
     assert sent(found) == 76
+
+
+def test_a_worker_gives_up_when_its_master_is_gone(
+    profile: Path, tmp_path: Path
+) -> None:
+    where = f"127.0.0.1:{free_port()}"
+    work = ("load", str(profile), f"--worker={where}")
+    lead = arguments(profile, "--master=1", f"--bind={where}", seconds=60)
+    with (
+        started(tmp_path / "worker", *work) as worker,
+        started(tmp_path / "master", *lead) as master,
+    ):
+        begun(master)
+        (locust,) = (
+            one
+            for one in psutil.Process(master.pid).children(recursive=True)
+            if "locust" in one.cmdline()
+        )
+        assert master.poll() is None
+        locust.kill()
+        began = time.monotonic()
+        led = ended(worker)
+        # Not the minutes that Locust would wait, nor the rest of the load.
+        assert time.monotonic() - began < 40
+        done = ended(master)
+    assert led.returncode == Exit.UNDETERMINED, led.stdout
+    assert f"waits for the master at {where}, 300 s at most" in led.stdout
+    assert "found the master" in led.stdout
+    assert "has not been heard of for 5 s" in led.stdout
+    assert "the master has the observations" not in led.stdout
+    assert done.returncode == Exit.UNDETERMINED, done.stdout
+    found = verdicts(tmp_path / "master")
+    assert {item.outcome for item in found.values()} == {Outcome.INCONCLUSIVE}
+
+
+def test_a_worker_without_a_master_says_that_it_waited(
+    profile: Path, tmp_path: Path
+) -> None:
+    where = f"127.0.0.1:{free_port()}"
+    done = tollproof(
+        *("load", str(profile), f"--worker={where}", "--wait=2"), cwd=tmp_path
+    )
+    assert done.returncode == Exit.UNDETERMINED, done.stdout
+    assert f"waits for the master at {where}, 2 s at most" in done.stdout
+    assert f"no master at {where} within 2 s" in done.stderr
+
+
+def test_a_worker_of_another_profile_is_not_let_in(
+    profile: Path, tmp_path: Path
+) -> None:
+    where = f"127.0.0.1:{free_port()}"
+    strict = altered(
+        profile, tmp_path, ("budget = .*", "budget = { per_second = 10.0 }")
+    )
+    work = ("load", str(strict), f"--worker={where}")
+    lead = arguments(profile, "--master=1", f"--bind={where}")
+    with started(tmp_path / "worker", *work) as worker:
+        done = tollproof(*lead, cwd=tmp_path)
+        refused = ended(worker)
+    assert refused.returncode == Exit.UNDETERMINED, refused.stdout
+    assert "40 requests a second are asked, 10 consented" in refused.stdout
+    assert done.returncode == Exit.UNDETERMINED, done.stdout
+    assert "10 consented" in verdicts(tmp_path)["load.errors"].summary
+
+
+def test_a_lost_worker_is_missed_by_its_master(profile: Path, tmp_path: Path) -> None:
+    where = f"127.0.0.1:{free_port()}"
+    work = ("load", str(profile), f"--worker={where}")
+    lead = arguments(profile, "--master=2", f"--bind={where}", seconds=8)
+    with (
+        started(tmp_path / "one", *work) as one,
+        started(tmp_path / "two", *work) as two,
+        started(tmp_path, *lead) as master,
+    ):
+        begun(master)
+        # Its Locust first: it would take the end of the command for a reason to stop.
+        for process in psutil.Process(one.pid).children(recursive=True):
+            process.kill()
+        one.kill()
+        done = ended(master)
+        other = ended(two)
+    assert other.returncode == Exit.PASSED, other.stdout
+    assert done.returncode == Exit.UNDETERMINED, done.stdout
+    said = verdicts(tmp_path)["load.errors"].summary
+    assert re.search(r"1 of 2 load processes died, .* up to \d+ requests", said), said
 
 
 def test_a_worker_that_dies_leaves_no_verdict(profile: Path, tmp_path: Path) -> None:

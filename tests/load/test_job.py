@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,10 @@ from tollproof.load.job import (
     RequestSpec,
     Sustained,
     Template,
+    Tls,
     check,
+    essence,
+    led,
     read_job,
     target,
 )
@@ -119,3 +123,43 @@ def test_own_headers_replace_the_usual_ones() -> None:
     data = Template(LoadJob(url=GOOD.url, budget=GOOD.budget), "", spec).build(0, 0)
     assert data.lower().count(b"user-agent:") == data.lower().count(b"host:") == 1
     assert b"Host: else.test" in data
+
+
+def sustained(**more: Any) -> Sustained:
+    values: dict[str, Any] = {"stages": plateau(10, 5.0), "keys": ("alpha",)}
+    return Sustained(**{**values, **more})
+
+
+def test_machines_agree_upon_all_but_how_much() -> None:
+    ours = job(9, keys=("alpha",), sustained=sustained(), run_id="one")
+    for same in (
+        replace(ours, run_id="two"),
+        replace(ours, sustained=sustained(stages=plateau(99, 50.0), connections=7)),
+        replace(ours, budget=replace(ours.budget, requests=5, per_second=3)),
+        replace(ours, tls=Tls(ca="/elsewhere/ca.pem")),
+    ):
+        assert essence(same) == essence(ours)
+    for other in (
+        replace(ours, url="http://127.0.0.1:10"),
+        replace(ours, operation="another"),
+        replace(ours, requests=(RequestSpec(path="/other"),)),
+        replace(ours, tls=Tls(verify=False)),
+        replace(ours, budget=replace(ours.budget, hosts=(("127.0.0.1", 10),))),
+    ):
+        assert essence(other) != essence(ours)
+
+
+def test_a_worker_is_led_within_its_own_consent() -> None:
+    own = job(9, keys=("alpha", "beta"), sustained=sustained())
+    asked = sustained(stages=plateau(50, 20.0), keys=("alpha", "beta"))
+    found = led(own, asked, seconds=50.0)
+    assert (found.sustained, found.budget.seconds) == (asked, 50.0)
+    assert found.budget.requests == own.budget.requests
+    assert found.credentials == own.credentials
+    slow = replace(own, budget=replace(own.budget, per_second=49))
+    few = replace(own, budget=replace(own.budget, requests=999))
+    for less, said in ((slow, "49 consented"), (few, "999 consented")):
+        with pytest.raises(UsageError, match=said):
+            led(less, asked, seconds=50.0)
+    with pytest.raises(UsageError, match="no credential for gamma"):
+        led(own, sustained(keys=("gamma",)), seconds=50.0)

@@ -10,7 +10,9 @@ import os
 import re
 import secrets
 import tempfile
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import click
 from tollproof import running
 from tollproof.commands.judge import DEFAULT_OUTPUT, conclude, progress_kind
 from tollproof.errors import Undetermined, UsageError
+from tollproof.heeding import heeding
 from tollproof.judgement import Exit
 from tollproof.load.runner import Progress
 from tollproof.load.runner import run as run_load
@@ -110,7 +113,16 @@ def _shape(command: Callable[..., Any]) -> Callable[..., Any]:
             "join",
             callback=_place,
             metavar="HOST:PORT",
-            help="Be a worker of the master at HOST:PORT, with the same profile.",
+            help="Be a worker of the master at HOST:PORT, with the same profile; how "
+            "much load there is, the master says.",
+        ),
+        click.option(
+            "--wait",
+            type=click.FloatRange(1.0, 86_400.0),
+            default=300.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="How long a worker waits for its master to be there.",
         ),
         click.option(
             "--web",
@@ -252,18 +264,27 @@ def _work(
         environ=os.environ,
         record=unrecorded,
     )
+    # The master says how much load there is; this is only what it is made with.
+    least = replace(request, shape=Shape.PLATEAU, rate=1.0, seconds=1.0)
     try:
-        job = job_of(Target(deployment, "load"), request)
+        job = job_of(Target(deployment, "load"), least)
     except Undetermined as error:
         raise UsageError(error.sentence) from None
     with tempfile.TemporaryDirectory(prefix="tollproof-load-") as folder:
-        click.echo("waiting for the master; it says when to begin")
-        outcome = run_load(
-            job,
-            folder=Path(folder) / "load",
-            progress=_show,
-            cluster=request.cluster,
-        )
+        host, port = request.join or ("", 0)
+        click.echo(f"waits for the master at {host}:{port}, {request.wait:g} s at most")
+        told = threading.Event()
+        with heeding(told):
+            outcome = run_load(
+                job,
+                folder=Path(folder) / "load",
+                progress=_show,
+                stop=told.is_set,
+                cluster=request.cluster,
+            )
+    if told.is_set():
+        click.echo("interrupted; the master has what was seen, if it was there")
+        return Exit.INTERRUPTED
     if outcome.fault:
         click.echo(f"tollproof: {outcome.fault}", err=True)
         return Exit.UNDETERMINED
@@ -272,5 +293,7 @@ def _work(
 
 
 def _show(progress: Progress) -> None:
+    if progress.said:
+        click.echo(progress.said)
     if progress.lost:
         click.echo(f"{len(progress.lost)} load processes were lost", err=True)

@@ -7,25 +7,26 @@ Documented names of the environment:
   module only reads; or `fd:N`, an inherited descriptor, which is read and closed.
 - `TOLLPROOF_LOAD_FOLDER`: where observations go; beside the job when not given.
 - `TOLLPROOF_LOAD_CONTROL`: a descriptor for progress and for stopping; optional.
+- `TOLLPROOF_LOAD_WAIT`: seconds that a worker waits for its master; 300 otherwise.
 
 Knows descriptors and files. Must not know Locust.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tollproof.errors import UsageError
-from tollproof.load.job import LoadJob, check, read_job
+from tollproof.load.job import LoadJob, check, essence, read_job
 
 JOB, SECRETS = "TOLLPROOF_LOAD_JOB", "TOLLPROOF_LOAD_SECRETS"
 FOLDER, CONTROL = "TOLLPROOF_LOAD_FOLDER", "TOLLPROOF_LOAD_CONTROL"
+WAIT = "TOLLPROOF_LOAD_WAIT"
 
 STOP = b"stop\n"
 
@@ -35,7 +36,7 @@ class Assignment:
     """What a load process was given.
 
     Attributes:
-        digest: of the job without its credentials: machines compare it.
+        digest: of what machines that share the job must agree upon.
         control: descriptor, or -1.
         pid: the process that was given it; its forks are not to read from `control`.
     """
@@ -66,10 +67,7 @@ def receive(environ: MutableMapping[str, str]) -> Assignment:
     control = int(environ.pop(CONTROL, "-1"))
     if control >= 0:
         os.set_blocking(control, False)
-    # Each machine's run has a name of its own.
-    same = replace(job, run_id="")
-    digest = hashlib.sha256(same.document().encode()).hexdigest()
-    return Assignment(job=job, digest=digest, folder=folder, control=control)
+    return Assignment(job=job, digest=essence(job), folder=folder, control=control)
 
 
 def _secrets(place: str) -> str:

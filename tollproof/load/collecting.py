@@ -71,8 +71,8 @@ class LoadOutcome:
 
     @property
     def stopped(self) -> bool:
-        """Whether a process did less than planned because it was told to end."""
-        return any(report.stopped for report in self.reports)
+        """Whether all of it did less than planned because it was told to end."""
+        return bool(self.reports) and all(one.stopped for one in self.reports)
 
     @property
     def longest_stall(self) -> int:

@@ -105,11 +105,22 @@ class Conductor:
             Part(number, client.id, folder)
             for number, client in enumerate(self._master.clients.ready)
         ]
-        shares, digest = len(self._parts), self.assignment.digest
+        job = self.assignment.job
+        common = {
+            "shares": len(self._parts),
+            "digest": self.assignment.digest,
+            "sustained": to_json(job.sustained),
+            "seconds": job.budget.seconds,
+        }
         for part in self._parts:
-            data = {"share": part.share, "shares": shares, "digest": digest}
-            self._send("assign", data, part)
+            self._send("assign", {"share": part.share, **common}, part)
         gevent.spawn(self._lead)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the end of a distributed run, if one goes on."""
+        until = time.monotonic() + seconds
+        while self._parts and not self.done and time.monotonic() < until:
+            gevent.sleep(0.05)
 
     def start_local(self, epoch: int) -> None:
         """Take note of the only process's zero."""

@@ -7,16 +7,17 @@ Must not know sockets or Locust.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from tollproof.errors import UsageError
 from tollproof.load.allowance import Budget
-from tollproof.load.arrivals import Stage, duration, expected
+from tollproof.load.arrivals import Stage, duration, expected, peak
 from tollproof.load.engine import Limits
 from tollproof.model import from_json, to_json
 from tollproof.ratelimit.observation import ROLES
@@ -187,6 +188,39 @@ def read_job(document: str, secrets: str = "{}") -> LoadJob:
         return from_json(LoadJob, {**job, "credentials": credentials})
     except ValueError:
         raise ValueError("the load job or its credentials are malformed") from None
+
+
+def essence(job: LoadJob) -> str:
+    """Return a digest of what machines that share a job must agree upon.
+
+    How much load there is, and for how long, is the leading machine's to say; where
+    files lie and how much is consented to is each machine's own.
+    """
+    same = replace(job, run_id="", tls=Tls(verify=job.tls.verify))
+    if job.sustained is not None:
+        none = Sustained(stages=(), keys=(), connections=0)
+        budget = replace(job.budget, requests=0, per_second=0, seconds=0.0)
+        same = replace(same, sustained=none, budget=budget)
+    return hashlib.sha256(same.document().encode()).hexdigest()
+
+
+def led(own: LoadJob, sustained: Sustained, *, seconds: float) -> LoadJob:
+    """Return a worker's job with the load that its master asks for.
+
+    Args:
+        own: target, requests, credentials and consent, by this machine's profile.
+        seconds: for how long the master's consent holds.
+
+    Raises:
+        UsageError: this machine's consent does not cover it, or a key is not known.
+    """
+    highest, most = peak(sustained.stages), own.budget.per_second
+    if most and highest > most:
+        raise UsageError(f"{highest:g} requests a second are asked, {most} consented")
+    budget = replace(own.budget, seconds=seconds)
+    job = replace(own, sustained=sustained, schedule=None, budget=budget)
+    check(job)
+    return job
 
 
 def check(job: LoadJob) -> None:

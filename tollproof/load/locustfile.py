@@ -16,19 +16,26 @@ import sys
 from typing import Any
 
 import locust
+import locust.runners
 
 from tollproof.errors import UsageError
-from tollproof.load.channel import receive
+from tollproof.load import channel
 from tollproof.load.user import Post, Prober, Shares
 
 __all__ = ["Prober", "Shares"]
 
 try:
     # Read before Locust forks, so that a descriptor is read once for all processes.
-    ASSIGNMENT = receive(os.environ)
+    ASSIGNMENT = channel.receive(os.environ)
 except UsageError as error:
     sys.stderr.write(f"tollproof: {error}\n")
     raise SystemExit(3) from None
+
+# Locust waits so many times so many seconds; both are settings of its module.
+WAIT = float(os.environ.pop(channel.WAIT, "300"))
+RUNNERS: Any = locust.runners
+RUNNERS.CONNECT_TIMEOUT = min(5.0, WAIT)
+RUNNERS.CONNECT_RETRY_COUNT = max(0, round(WAIT / RUNNERS.CONNECT_TIMEOUT) - 1)
 
 
 def prepare(environment: Any, **_: Any) -> None:
@@ -36,6 +43,7 @@ def prepare(environment: Any, **_: Any) -> None:
     post = Post(ASSIGNMENT, environment)
     environment.tollproof_post = post
     environment.events.test_stopping.add_listener(post.settle)
+    environment.events.quitting.add_listener(post.leave)
     if post.conductor is not None:
         conductor = post.conductor
         environment.events.test_start.add_listener(lambda **_: conductor.begin())

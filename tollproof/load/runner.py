@@ -55,12 +55,14 @@ class Progress:
         sent: requests sent.
         statuses: observations by status, "0" for unknown outcomes.
         lost: shares whose process was lost.
+        said: a sentence for the reader, when there is one.
     """
 
     seconds: float
     sent: int = 0
     statuses: Mapping[str, int] = field(default_factory=dict)
     lost: tuple[int, ...] = ()
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,7 @@ class Cluster:
         expect: workers on other machines to wait for; above 0, this is the master.
         bind: address and port on which the master listens for them.
         join: a master's address and port: this machine is a worker of that.
+        wait: seconds that a worker waits for its master to be there.
         web: address and port of Locust's web pages; they are shown while it runs.
     """
 
@@ -79,6 +82,7 @@ class Cluster:
     expect: int = 0
     bind: tuple[str, int] = ("127.0.0.1", 5557)
     join: tuple[str, int] | None = None
+    wait: float = 300.0
     web: tuple[str, int] | None = None
 
 
@@ -118,17 +122,24 @@ def run(
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env=_environment(folder, secrets, theirs.fileno()),
+            env={
+                **_environment(folder, secrets, theirs.fileno()),
+                channel.WAIT: str(cluster.wait),
+            },
             pass_fds=(secrets, theirs.fileno()),
             start_new_session=True,
         )
         theirs.close()
         watch = _Watch(child, ours, progress, stop, settling=job.limits.timeout)
+        watch.joins = cluster.join is not None
         try:
-            fault = watch.until(job.seconds + STARTING + ENDING)
+            fault = watch.until(_bound(job, cluster))
         finally:
             watch.end()
-    code = child.returncode
+    code, fault = child.returncode, watch.fault or fault
+    if not fault and code and cluster.join is not None and not watch.found:
+        host, port = cluster.join
+        fault = f"no master at {host}:{port} within {cluster.wait:g} s"
     if not fault and code:
         fault = f"Locust ended with exit code {code}{_last_words(folder)}"
     if cluster.join is not None:
@@ -136,8 +147,21 @@ def run(
     return collect(job, folder, fault=fault)
 
 
+def _bound(job: LoadJob, cluster: Cluster) -> float:
+    """Return how many seconds all may take, until a child knows better."""
+    if cluster.join is not None:  # its master waits for others, and says how long
+        return cluster.wait + 2 * STARTING + ENDING
+    return job.seconds + STARTING + ENDING
+
+
 class _Watch:
-    """Follows the child: passes progress on, stops it in time."""
+    """Follows the child: passes progress on, stops it in time.
+
+    Attributes:
+        fault: what the child itself says is wrong.
+        joins: whether it is a worker of a master elsewhere.
+        found: whether it has said anything: a worker does once it has its master.
+    """
 
     def __init__(
         self,
@@ -158,21 +182,28 @@ class _Watch:
         self._line = b""
         self._lost: tuple[int, ...] = ()
         self._told = False
+        self._bound = 0.0
+        self.fault, self.found, self.joins = "", False, False
         control.setblocking(False)
 
     def until(self, seconds: float) -> str:
         """Wait for the child's end; return what was wrong with it, if anything."""
-        bound = self._began + seconds
+        self._bound = self._began + seconds
         while self._child.poll() is None:
-            if time.monotonic() > bound:
-                return f"the load did not end within {seconds:.0f} seconds"
+            if time.monotonic() > self._bound:
+                took = time.monotonic() - self._began
+                return f"the load did not end within {took:.0f} seconds"
             readable, _, _ = select.select([self._control], [], [], 0.1)
             if readable and not self._read():
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._child.wait(0.1)
             if not self._told and self._stop is not None and self._stop():
                 self._ask_to_stop()
-                bound = min(bound, time.monotonic() + self._settling)
+                if (
+                    self.joins and not self.found
+                ):  # it waits for its master, and hears nobody else
+                    self._signal(signal.SIGTERM)
+                self._bound = min(self._bound, time.monotonic() + self._settling)
         self._read()
         return ""
 
@@ -199,6 +230,14 @@ class _Watch:
         with contextlib.suppress(OSError):
             self._control.send(channel.STOP)
 
+    def _heed(self, said: Mapping[str, Any]) -> None:
+        """Take what only the worker of a master elsewhere has to say."""
+        self.found = True
+        self.fault = self.fault or str(said.get("fault", ""))
+        if "lasts" in said:
+            lasts = float(said["lasts"]) + 2 * STARTING + ENDING
+            self._bound = time.monotonic() + lasts
+
     def _read(self) -> bool:
         """Take lines of progress; return whether the other end is open."""
         try:
@@ -211,6 +250,10 @@ class _Watch:
                 said: dict[str, Any] = json.loads(line)
             except ValueError:  # cut off when the pipe was full
                 continue
+            if self.joins:
+                self._heed(said)
+            elif not {"lost", "progress"} & said.keys():
+                continue  # forked workers say it too; their master is heard already
             if "lost" in said:
                 self._lost = (*self._lost, int(said["lost"]))
             if "progress" in said:
@@ -224,6 +267,7 @@ class _Watch:
                         sent=self._sent,
                         statuses=self._statuses,
                         lost=self._lost,
+                        said=str(said.get("say", "")),
                     )
                 )
         return bool(data)

@@ -8,6 +8,7 @@ and gevent. Must not know when requests are due, nor what answers say.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -20,25 +21,29 @@ from gevent.event import AsyncResult, Event
 from gevent.monkey import get_original
 from locust import LoadTestShape, User, task
 from locust.env import Environment
-from locust.runners import WorkerRunner
+from locust.runners import HEARTBEAT_INTERVAL, WorkerRunner
 
 from tollproof.errors import TollproofError
-from tollproof.load.channel import Assignment, told
+from tollproof.load.channel import Assignment, tell, told
 from tollproof.load.conductor import Conductor
 from tollproof.load.delivery import AGAIN, Outbox, Piece, Spool
 from tollproof.load.engine import Poller, PollPoller
 from tollproof.load.folding import fold
+from tollproof.load.job import LoadJob, Sustained, led
 from tollproof.load.outcome import ShareReport
 from tollproof.load.recorder import clock_name
 from tollproof.load.share import Share
-from tollproof.model import to_json
+from tollproof.model import from_json, to_json
 
 SECOND = 1_000_000_000
 
 #: Seconds between deliveries of observations, and for the last of them to arrive.
 DELIVER_EVERY, DELIVERED_WITHIN = 0.5, 60.0
-#: Seconds a test that Locust stops waits for answers that are under way.
-SETTLE = 3.0
+#: Seconds a test that Locust stops waits for answers that are under way, and a master
+#: beyond their deadline for what its workers have to report.
+SETTLE, SETTLED_WITHIN = 3.0, 15.0
+#: Heartbeats of the master, one a second, that a worker misses before it gives up.
+MISSED = 5
 
 
 def real_poller() -> Poller:
@@ -71,11 +76,20 @@ class Post:
         if self.worker is not None:
             for name in ("assign", "clock", "go", "acknowledge", "stop", "bye"):
                 self.worker.register_message(f"tollproof-{name}", self._hear)
+            self._fault = ""
+            tell(assignment.control, {"say": "found the master; it says when to begin"})
+            gevent.spawn(self._mind, self.worker)
 
     # -- a local run -------------------------------------------------------------------
 
-    def run(self) -> None:
+    def work(self) -> None:
         """Do this process's share; called by its first user only."""
+        try:
+            self._run()
+        finally:
+            self.over.set()
+
+    def _run(self) -> None:
         if self.worker is not None:
             self._run_as_worker(self.worker)
         elif self.conductor is not None:
@@ -93,9 +107,11 @@ class Post:
             finally:  # what ended it, if it was not its end, must not be waited for
                 self.conductor.close()
 
-    def _prepare(self, share: int, shares: int, folder: Path) -> Share:
+    def _prepare(
+        self, share: int, shares: int, folder: Path, job: LoadJob | None = None
+    ) -> Share:
         self.share = Share(
-            self.assignment.job,
+            job or self.assignment.job,
             share=share,
             shares=shares,
             folder=folder,
@@ -130,12 +146,17 @@ class Post:
             if stop:
                 self.stop()
                 if self.share is None and self.environment.runner is not None:
+                    if self.worker is not None:
+                        self._fail("it was stopped before the load began")
                     self.environment.runner.quit()
 
     def settle(self, **_: Any) -> None:
         """As :meth:`stop`, and wait for the end of it: Locust is about to kill us."""
         self.stop()
-        if self.claimed:
+        if self.conductor is not None:
+            within = self.assignment.job.limits.timeout + SETTLED_WITHIN
+            self.conductor.wait(within)
+        if self.claimed and self.worker is None:
             self.over.wait(SETTLE)
 
     # -- a worker's run ----------------------------------------------------------------
@@ -143,14 +164,15 @@ class Post:
     def _run_as_worker(self, worker: WorkerRunner) -> None:
         folder = Path(tempfile.mkdtemp(prefix="tollproof-"))
         try:
-            number, shares = self._assigned.get()
+            number, shares, job = self._assigned.get()
             try:
-                share = self._prepare(number, shares, folder)
+                share = self._prepare(number, shares, folder, job)
             except (TollproofError, OSError) as error:
-                self._ready(fault=str(error))
+                self._refuse(str(error))
                 return
             self._ready(lead=share.lead)
             epoch = self._go.get()
+            tell(self.assignment.control, {"lasts": job.seconds})
             self._outbox = Outbox(number, self._post)
             delivering = gevent.spawn(self._deliver, Spool(folder, number))
             report = share.run(epoch, pause=_yield, watch=self._watch)
@@ -160,6 +182,45 @@ class Post:
             self._report(report)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _mind(self, worker: WorkerRunner) -> None:
+        """Give up when the master says nothing any more: it answers each heartbeat.
+
+        Beats are counted and not seconds, so that a worker whose own machine stood
+        still does not take that for its master's end.
+        """
+        heard, missed = worker.last_heartbeat_timestamp, 0
+        while missed < MISSED:
+            gevent.sleep(HEARTBEAT_INTERVAL)
+            latest = worker.last_heartbeat_timestamp
+            missed = missed + 1 if latest == heard else 0
+            heard = latest
+        if not self._bye.is_set():
+            self._fail(
+                f"the master has not been heard of for {MISSED} s: it has ended, or "
+                "cannot be reached; nothing more is sent"
+            )
+        worker.quit()
+
+    def _fail(self, fault: str) -> None:
+        """Say what went wrong where whoever started this worker sees it; the first."""
+        if not self._fault:
+            self._fault = fault
+            logging.getLogger(__name__).error(fault)
+            self.environment.process_exit_code = 1
+            tell(self.assignment.control, {"fault": fault})
+
+    def leave(self, **_: Any) -> None:
+        """Say so when a worker ends before the master has all that it saw."""
+        if self.worker is not None and not self._bye.is_set():
+            if self.share is None:
+                self._fail("the master ended before the load began")
+            else:
+                self._fail("the master ended before it had all observations")
+
+    def _refuse(self, fault: str) -> None:
+        self._fail(fault)
+        self._ready(fault=f"a worker: {fault}")
 
     def _ready(self, *, lead: float = 0.0, fault: str = "") -> None:
         self._send("ready", {"clock": clock_name(), "lead": lead, "fault": fault})
@@ -204,14 +265,30 @@ class Post:
         if self.worker is not None:
             self.worker.send_message(f"tollproof-{name}", data)
 
+    def _assign(self, data: dict[str, Any]) -> None:
+        """Take a share; how much load it is of is the master's to say."""
+        own = self.assignment
+        if data["digest"] != own.digest:
+            self._refuse(
+                "it was given another job than the master: their profiles differ in "
+                "target, operation or request"
+            )
+            return
+        try:
+            job = own.job
+            if data["sustained"] is not None:
+                sustained = from_json(Sustained, data["sustained"])
+                job = led(job, sustained, seconds=data["seconds"])
+        except (TollproofError, ValueError) as error:
+            self._refuse(str(error))
+            return
+        self._assigned.set((data["share"], data["shares"], job))
+
     def _hear(self, environment: Environment, msg: Any, **_: Any) -> None:
         """Take a message from the conductor."""
         data, name = msg.data, msg.type.removeprefix("tollproof-")
         if name == "assign":
-            if data["digest"] == self.assignment.digest:
-                self._assigned.set((data["share"], data["shares"]))
-            else:
-                self._ready(fault="a worker was given another job than the master")
+            self._assign(data)
         elif name == "clock":
             self._send("clock", {"asked": data["asked"], "read": monotonic_ns()})
         elif name == "go":
@@ -238,10 +315,10 @@ class Prober(User):
         post: Post | None = getattr(self.environment, "tollproof_post", None)
         if post is not None and not post.claimed:
             post.claimed = True
-            try:
-                post.run()
-            finally:
-                post.over.set()
+            if post.worker is None:
+                post.work()
+            else:  # it outlives its user: what was seen is still to be delivered
+                gevent.spawn(post.work)
         Event().wait()
 
 
