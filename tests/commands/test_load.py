@@ -110,6 +110,9 @@ def test_each_shape_is_sent_and_judged(
     assert found["load.errors"].measurements["latency_ms"]["ok"]["p99"] > 0
     # A sign of life, with what is left.
     assert re.search(r"load: \d+ of \d+ requests, \d+ s left", done.stdout)
+    # The figures are shown, whatever they amount to.
+    assert re.search(r"Load: \d+ of \d+ requests in [\d.]+ s", done.stdout)
+    assert re.search(r"status 200 +\d+( +[\d.]+){4}", done.stdout)
     page = (tmp_path / "out/index.html").read_text()
     assert "Requests due and answers received" in page
 

@@ -6,6 +6,7 @@ suite of their own; the run, its reports and exit codes are those of every other
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -20,15 +21,17 @@ import click
 
 from tollproof import running
 from tollproof.commands.judge import DEFAULT_OUTPUT, conclude, progress_kind
-from tollproof.errors import Undetermined, UsageError
+from tollproof.errors import RecordError, Undetermined, UsageError
 from tollproof.heeding import heeding
 from tollproof.judgement import Exit
+from tollproof.load.figures import table
 from tollproof.load.runner import Progress
 from tollproof.load.runner import run as run_load
 from tollproof.model import Exchange, Severity, Tier
 from tollproof.opening import Options, open_deployment
 from tollproof.profile.load import load_profile
 from tollproof.profile.model import Profile
+from tollproof.record import read_run
 from tollproof.sustain import CHANNEL, LoadRequest, Shape, job_of
 from tollproof.target import Target
 
@@ -198,7 +201,22 @@ def load(
         run_id=secrets.token_hex(6),
         production_consent=consent_to_production,
     )
-    return conclude(running.run(asked), asked)
+    code = conclude(running.run(asked), asked)
+    _show_figures(asked)
+    return code
+
+
+def _show_figures(asked: running.Request) -> None:
+    """Show throughput and latency by status, whatever they amount to."""
+    try:
+        run = read_run(asked.output)
+    except RecordError:
+        return
+    measured = (item.verdict.measurements for item in run.results)
+    found = next((one for one in measured if "latency_ms" in one), None)
+    if found is not None and run.about.run_id == asked.run_id:
+        with contextlib.suppress(BrokenPipeError):
+            click.echo("\n" + table(found))
 
 
 def _request(given: dict[str, Any]) -> LoadRequest:

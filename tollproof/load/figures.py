@@ -12,6 +12,8 @@ from tollproof.load.summary import Summary
 
 #: Statuses that are drawn; more would be unreadable.
 DRAWN = 5
+#: Percentiles that a terminal shows.
+SHOWN = ("p50", "p95", "p99", "p100")
 
 
 def figures(summary: Summary) -> Mapping[str, Any]:
@@ -73,3 +75,21 @@ def sentence(summary: Summary) -> str:
         f"({statuses or 'none answered'}), {summary.per_second:.1f} answers a second"
         + (f", latency {latency}" if latency else "")
     )
+
+
+def table(measured: Mapping[str, Any]) -> str:
+    """Return the :func:`figures` of a record as a table for a terminal."""
+    lines = [
+        f"Load: {measured['sent']} of {measured['planned']} requests in "
+        f"{measured['seconds']:.1f} s, {measured['per_second']:.1f} answers a second",
+        f"{'ms from due to answered':<24}"
+        + "".join(f"{name:>10}" for name in ("number", *SHOWN)),
+    ]
+    for status, number in sorted(measured["statuses"].items()):
+        found = measured["latency_ms"].get(status, {})
+        name = f"status {status}" if status != "0" else "no answer"
+        cells = "".join(f"{found[at]:>10.1f}" if at in found else "" for at in SHOWN)
+        lines.append(f"  {name:<22}{number:>10}{cells}")
+    if late := measured["lateness_ms"].get("p99"):
+        lines.append(f"99 % of them left within {late:g} ms of when they were due.")
+    return "\n".join(lines)
