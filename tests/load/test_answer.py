@@ -211,3 +211,18 @@ def test_more_than_the_limit_is_refused(flood: bytes) -> None:
 
     with pytest.raises(Malformed):
         pour()
+
+
+def test_a_header_that_is_left_out_keeps_its_place() -> None:
+    data = b"HTTP/1.1 200 OK\r\nB: 2\r\nContent-Length: 0\r\n\r\n"
+    for names, values in (
+        (("", "", ""), [None, None, None]),
+        (("", "b", ""), [None, b"2", None]),
+    ):
+        reader = Reader(names)
+        answer = reader.whole(data)
+        assert answer is not None
+        assert answer.values == values
+        stream = Stream(reader, limit=1000)
+        assert stream.feed(data)
+        assert stream.answer.values == values
