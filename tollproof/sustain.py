@@ -327,9 +327,11 @@ def _reaches(job: LoadJob, promised: RateLimitPromise | None) -> bool:
     """Whether some key is asked for more than its limit within a window."""
     if promised is None or job.sustained is None:
         return False
-    each = peak(job.sustained.stages) / len(job.sustained.keys)
-    policy = promised.tightest
-    return each * policy.window > min(policy.limit, policy.burst or policy.limit)
+    stages, policy = job.sustained.stages, promised.tightest
+    # A load that is over before the window is asks for no more than all of it.
+    asked = min(peak(stages) * policy.window, float(expected(stages)))
+    each = asked / len(job.sustained.keys)
+    return each > min(policy.limit, policy.burst or policy.limit)
 
 
 def _trouble(outcome: LoadOutcome, summary: Summary, seconds: float) -> str:
