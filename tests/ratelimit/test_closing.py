@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from tests.ratelimit.cells import CELLS, Setting, schedule_of
-from tests.ratelimit.simulated import LAN, Deployment, FailsOpen, FixedFirst, run
+from tests.ratelimit.simulated import (
+    LAN,
+    NOISY,
+    Deployment,
+    FailsOpen,
+    FixedFirst,
+    Network,
+    run,
+)
 from tollproof.model import Outcome
 from tollproof.ratelimit.finding import Aspect, Finding
 from tollproof.ratelimit.measure import analyse
@@ -24,12 +32,14 @@ def found(name: str, setting: Setting = SETTING, seed: int = 2) -> Finding:
     return measured[Aspect.STAYS_CLOSED]
 
 
-def giving_way(after: int) -> Finding:
-    promise, schedule = schedule_of(BY_NAME["fixed-first"], SETTING)
+def giving_way(
+    after: int, setting: Setting = SETTING, network: Network = LAN, seed: int = 2
+) -> Finding:
+    promise, schedule = schedule_of(BY_NAME["fixed-first"], setting)
     deployment = Deployment(
         make=lambda n, w, rng: FailsOpen(FixedFirst(n, w), after), n=60, w=60.0
     )
-    measured = analyse(run(schedule, promise, deployment, LAN, 2), promise)
+    measured = analyse(run(schedule, promise, deployment, network, seed), promise)
     assert measured[Aspect.OVER_ADMISSION].outcome is Outcome.FAILED
     return measured[Aspect.STAYS_CLOSED]
 
@@ -39,6 +49,11 @@ def test_a_limiter_that_gives_way_is_found_whenever_it_does(after: int) -> None:
     finding = giving_way(after)
     assert finding.outcome is Outcome.FAILED
     assert finding.figures["after"] == pytest.approx(after, abs=after / 2)
+
+
+def test_an_answer_that_lingers_does_not_break_a_row_of_refusals() -> None:
+    setting = Setting(60, 60.0, 2)
+    assert giving_way(40, setting, NOISY, seed=11000788).outcome is Outcome.FAILED
 
 
 def test_who_opens_amid_a_burst_is_not_said_to_have_held() -> None:

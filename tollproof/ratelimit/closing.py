@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from tollproof.model import Outcome
 from tollproof.ratelimit.admitting import excess
+from tollproof.ratelimit.clusters import usual_time
 from tollproof.ratelimit.finding import Aspect, Finding, failed, inconclusive, passed
 from tollproof.ratelimit.promise import RateLimitPromise
 from tollproof.ratelimit.view import ADMITTED, REFUSED, UNKNOWN, Lane, View
@@ -86,11 +87,18 @@ def stays_closed(view: View, promise: RateLimitPromise, over: Finding) -> Findin
 
 
 def _known(lane: Lane) -> list[int]:
-    """Return the rows of plain requests that were decided, in order of sending."""
+    """Return the rows of plain requests that were decided, in order of sending.
+
+    Without those that lingered: they may have been decided long before or after what
+    was sent next to them, and would break a row that they are not part of.
+    """
+    usual = usual_time(lane)
     return [
         row
         for row, what in enumerate(lane.outcome)
-        if what != UNKNOWN and lane.variant[row] == "plain"
+        if what != UNKNOWN
+        and lane.variant[row] == "plain"
+        and lane.received[row] - lane.sent[row] <= usual
     ]
 
 

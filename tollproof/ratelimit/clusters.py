@@ -62,7 +62,7 @@ def clusters_of(lane: Lane, span: float) -> Clusters:
 
 
 def _places(lane: Lane) -> Sequence[float]:
-    usual = _usual(lane)
+    usual = usual_time(lane)
     loose = any(
         received - sent > usual
         for sent, received in zip(lane.sent, lane.received, strict=True)
@@ -80,7 +80,7 @@ def _placed(lane: Lane, span: float, part: float) -> Clusters:
     free: list[int] = []
     until = first = -float("inf")
     requests = loose = 0
-    usual = _usual(lane)
+    usual = usual_time(lane)
     for sent, row in _starts(lane, usual, part):
         outcome = lane.outcome[row]
         width = lane.received[row] - lane.sent[row]
@@ -136,8 +136,8 @@ def _starts(lane: Lane, usual: float, part: float) -> list[tuple[float, int]]:
     )
 
 
-def _usual(lane: Lane) -> float:
-    """Return how long a request may be under way whose place is known."""
+def usual_time(lane: Lane) -> float:
+    """Return for how many seconds a request may be under way whose place is known."""
     return 3 * _median_width(lane) + 0.001
 
 
