@@ -41,7 +41,7 @@ SPIKE = LoadRequest(shape=Shape.SPIKE, seconds=24.0)
 #: to tell one limiter from another, and the other suites must fit inside as well.
 LIMIT, WINDOW = 240, 12.0
 #: Seconds after which a trial is given up.
-PATIENCE = 300.0
+PATIENCE = 600.0
 
 
 #: Faults of the deployments and of the sample SDKs: all that is proved.
