@@ -99,11 +99,11 @@ def deployment_of(
     environ: Mapping[str, str] = ENVIRON,
     options: Options | None = None,
 ) -> Iterator[Deployment]:
-    """Open a deployment and close its client in the end."""
+    """Open a deployment and close it in the end."""
     deployment = open_deployment(
         profile, options=options or Options(), environ=environ, record=record
     )
-    with deployment.client:
+    with deployment:
         yield deployment
 
 

@@ -11,7 +11,13 @@ import pytest
 
 from tests import servers
 from tollproof.breaker import THRESHOLD
-from tollproof.client import Client, ClientSettings, Probe, origin_of
+from tollproof.client import (
+    RECORDED_BODY,
+    Client,
+    ClientSettings,
+    Probe,
+    origin_of,
+)
 from tollproof.errors import NotAsked, Undetermined, UsageError
 from tollproof.model import Exchange, FailureKind, Reason
 from tollproof.redaction import Credential, Redactor
@@ -71,6 +77,28 @@ def test_an_exchange_is_recorded_as_it_was() -> None:
     ):
         assert line.lower() in sent.lower()
     assert sent.endswith(b"\r\n\r\nhello")
+
+
+@pytest.mark.parametrize("at", [-40, -17, -5, 0, 1])
+@pytest.mark.parametrize("raw", [False, True], ids=["body", "raw"])
+def test_a_credential_across_the_end_of_what_is_recorded_is_hidden(
+    at: int, raw: bool
+) -> None:
+    secret = "sk_live_4f9Qz7Lm2Xw8Rt6Vb1Nc"
+    redactor = Redactor()
+    redactor.add(Credential(label="alpha", value=secret))
+    text = b"." * (RECORDED_BODY + at) + secret.encode() + b"." * 100_000
+    probe = replace(GET, raw=text) if raw else replace(GET, method="POST", body=text)
+    with (
+        servers.scripted(servers.answers(servers.answer(200))) as server,
+        make(server.origin, redactor=redactor) as client,
+    ):
+        request = client.send(probe).request
+
+    assert len(request.body) == RECORDED_BODY
+    assert request.body_bytes == len(text)
+    assert set(request.body[RECORDED_BODY + at :]) <= set("[redacted:alpha].")
+    assert "sk_live" not in request.body
 
 
 @pytest.mark.parametrize(

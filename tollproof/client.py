@@ -458,11 +458,10 @@ class Client:
     def _redacted_request(self, probe: Probe, origin: str) -> Request:
         redact = self._redactor.redact
         if probe.raw is not None:
-            text = probe.raw[:RECORDED_BODY].decode("latin-1")
             return Request(
                 method=probe.method,
                 url=redact(origin + probe.target),
-                body=redact(text),
+                body=self._head(probe.raw, "latin-1"),
                 body_bytes=len(probe.raw),
                 raw=True,
             )
@@ -472,9 +471,18 @@ class Client:
             headers=tuple(
                 (name, redact(value)) for name, value in self._headers(probe)
             ),
-            body=redact(probe.body.decode("utf-8", "replace"))[:RECORDED_BODY],
+            body=self._head(probe.body, "utf-8"),
             body_bytes=len(probe.body),
         )
+
+    def _head(self, body: bytes, encoding: str) -> str:
+        """Return what is recorded of a body that we sent, however long it is.
+
+        Twice as much is looked at as is kept: a credential across the cut is still
+        recognised by what stands on either side of it.
+        """
+        text = body[: 2 * RECORDED_BODY].decode(encoding, "replace")
+        return self._redactor.redact(text)[:RECORDED_BODY]
 
     def _redacted(self, answer: _Answer) -> tuple[Response, tuple[Leak, ...]]:
         headers, header_leaks = self._redactor.redact_headers(answer.headers)

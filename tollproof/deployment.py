@@ -23,7 +23,8 @@ from tollproof.identity.clock import TargetClock
 from tollproof.identity.fetching import Fetcher
 from tollproof.identity.renewal import renewed, why_refused
 from tollproof.model import Anchor, Exchange, Reason
-from tollproof.openapi import Document
+from tollproof.openapi.document import Document
+from tollproof.openapi.drawer import Drawer
 from tollproof.operations import Example, Operation, encode_query, expand
 from tollproof.profile.model import Profile
 from tollproof.profile.target import DeclaredOperation
@@ -48,6 +49,7 @@ class Deployment:
         anchors: label of an operation → where it is written.
         fetcher: asks token endpoints and issuers, on behalf of identities.
         clock: the target's, as far as its answers tell.
+        drawer: makes requests up.
         production_consent: the command line's second consent, without which
             production gets neither load nor key lifecycle.
         say: tells the reader how far a long measurement is.
@@ -69,6 +71,7 @@ class Deployment:
     redactor: Redactor
     fetcher: Fetcher
     clock: TargetClock
+    drawer: Drawer = field(default_factory=Drawer, repr=False)
     document: Document | None = None
     prefix: str = ""
     seed: int = 0
@@ -82,6 +85,17 @@ class Deployment:
     record: Path | None = None
     interrupted: threading.Event = field(default_factory=threading.Event, repr=False)
     _once: Once = field(default_factory=lambda: Once(), repr=False)
+
+    def __enter__(self) -> Deployment:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End what talks to the target and what makes requests up."""
+        self.client.close()
+        self.drawer.close()
 
     @property
     def is_production(self) -> bool:

@@ -18,14 +18,15 @@ from tollproof import client_lifecycle, lifecycle
 from tollproof.allowance import Ledger, ledger_of
 from tollproof.client import Client, ClientSettings, origin_of
 from tollproof.deployment import Deployment, prefix_of
-from tollproof.documents import DOCUMENT_LIMIT, operation_lines, parse_document
+from tollproof.documents import DOCUMENT_LIMIT
 from tollproof.errors import Problem, ProfileError, UsageError
 from tollproof.identity import FixedCredential, Identity, Open
 from tollproof.identity.clock import TargetClock
 from tollproof.identity.fetching import Fetcher
 from tollproof.identity.mechanisms import Surroundings, mechanism_of
 from tollproof.model import Anchor, Exchange, Tier
-from tollproof.openapi import Document, read_operations
+from tollproof.openapi.document import Document, read_operations
+from tollproof.openapi.drawer import Drawer, new_drawer
 from tollproof.operations import Operation
 from tollproof.profile.model import Profile
 from tollproof.profile.secrets import resolve_all
@@ -69,7 +70,24 @@ def open_deployment(
         ProfileError: secrets that cannot be had, TLS files that cannot be read, an
             OpenAPI document that cannot be used.
     """
+    drawer = new_drawer()
+    try:
+        return _opened(profile, drawer, options, environ, record)
+    except BaseException:
+        drawer.close()
+        raise
+
+
+def _opened(
+    profile: Profile,
+    drawer: Drawer,
+    options: Options,
+    environ: Mapping[str, str],
+    record: Callable[[Exchange], None],
+) -> Deployment:
     secrets = resolve_all(profile, environ)
+    if profile.openapi_source is not None:
+        drawer.start()
     redactor, clock = Redactor(), TargetClock()
 
     used: dict[str, float] = {}
@@ -85,7 +103,7 @@ def open_deployment(
     fetcher = Fetcher(
         settings.context, seconds=settings.limits.total, proxy=settings.proxy
     )
-    api = _read_api(profile, client, offline=options.offline)
+    api = _read_api(profile, client, drawer, offline=options.offline)
     identities = _identities(
         secrets,
         Surroundings(profile=profile, redactor=redactor, fetcher=fetcher, clock=clock),
@@ -98,6 +116,7 @@ def open_deployment(
         redactor=redactor,
         fetcher=fetcher,
         clock=clock,
+        drawer=drawer,
         document=api.document,
         prefix=prefix_of(profile, api.document),
         seed=options.seed,
@@ -204,7 +223,9 @@ class _Api:
     anchors: Mapping[str, Anchor]
 
 
-def _read_api(profile: Profile, client: Client, *, offline: bool) -> _Api:
+def _read_api(
+    profile: Profile, client: Client, drawer: Drawer, *, offline: bool
+) -> _Api:
     target, source = profile.target, profile.openapi_source
     document, notes = None, list[str]()
     operations: dict[str, Operation] = {}
@@ -217,7 +238,7 @@ def _read_api(profile: Profile, client: Client, *, offline: bool) -> _Api:
         try:
             text = read_source(source, client)
             document = read_operations(
-                parse_document(text, source), source=source, target=target
+                text, source=source, target=target, drawer=drawer
             )
         except UsageError as error:
             problem = Problem(
@@ -229,14 +250,14 @@ def _read_api(profile: Profile, client: Client, *, offline: bool) -> _Api:
             raise ProfileError(str(profile.path), [problem]) from error
         operations = {item.label: item for item in document.operations}
         if not urlsplit(source).scheme:
-            lines = operation_lines(text, operations)
             anchors = {
-                label: Anchor(file=source, line=line) for label, line in lines.items()
+                label: Anchor(file=source, line=line)
+                for label, line in document.lines.items()
             }
         notes = [
-            f"{item.label} could not be read from the OpenAPI document and is not "
-            f"judged: {item.problem}"
-            for item in document.unreadable
+            f"{label} could not be read from the OpenAPI document and is not "
+            f"judged: {problem}"
+            for label, problem in document.unreadable.items()
         ]
     for number, declared in enumerate(target.operations):
         if target.is_excluded(declared.label):

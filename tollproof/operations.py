@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from tollproof.client import Headers
+if TYPE_CHECKING:
+    from tollproof.client import Headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

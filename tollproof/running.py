@@ -139,7 +139,7 @@ def command(request: Request) -> list[str]:
         sys.executable,
         "-P",  # a `pytest.py` in the working folder is not what we mean
         "-m",
-        "pytest",
+        "tollproof.hermetic",
         "--disable-plugin-autoload",
         "-p",
         "tollproof.pytest_plugin",

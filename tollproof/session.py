@@ -257,7 +257,7 @@ class Session:
 
     def close(self) -> None:
         """Close connections and files."""
-        self.deployment.client.close()
+        self.deployment.close()
         self.journal.close()
         if self._lines is not None:
             self._lines.close()

@@ -46,7 +46,7 @@ def opened(
         environ={},
         record=record,
     )
-    with deployment.client:
+    with deployment:
         yield lambda check: Target(deployment=deployment, check=check)
 
 

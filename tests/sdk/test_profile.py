@@ -77,7 +77,7 @@ def test_a_deployment_is_not_judged_by_the_checks_of_sdks(tmp_path: Path) -> Non
         environ={"TOLLPROOF_TEST_ALPHA": "tp_live_Zq7Vn2Xw9Kd4Rb6Ty1Hm8Lc3"},
         record=lambda _: None,
     )
-    with deployment.client:
+    with deployment:
         for entry in load_entries([bundled("suites") / "sdk"]):
             (case,) = cases(entry.spec, entry.parameters, deployment, EVERY)
             assert "about a deployment" in case.left_out

@@ -59,7 +59,7 @@ def doctor(profile: Path, base_url: str | None, tier: str, offline: bool) -> int
     )
     for note in deployment.notes:
         click.echo(f"  note: {one_line(note)}")
-    with deployment.client:
+    with deployment:
         healthy = offline or _preflight(deployment)
         _plan(deployment, Tier(tier))
         if Tier(tier) is Tier.AUDIT:

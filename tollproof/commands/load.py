@@ -285,7 +285,8 @@ def _work(
     # The master says how much load there is; this is only what it is made with.
     least = replace(request, shape=Shape.PLATEAU, rate=1.0, seconds=1.0)
     try:
-        job = job_of(Target(deployment, "load"), least)
+        with deployment:
+            job = job_of(Target(deployment, "load"), least)
     except Undetermined as error:
         raise UsageError(error.sentence) from None
     with tempfile.TemporaryDirectory(prefix="tollproof-load-") as folder:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from tests import servers
 from tests.deploying import deployment_of, document, responding, with_document
-from tollproof.documents import parse_document
 from tollproof.errors import ProfileError, UsageError
-from tollproof.openapi import Document, read_operations
+from tollproof.openapi.document import Document, read_operations
+from tollproof.openapi.drawer import Drawer
 from tollproof.operations import Operation
 from tollproof.profile.load import load_profile
 from tollproof.profile.target import Target
@@ -34,11 +34,21 @@ USER = {
 }
 
 
+DRAWER = Drawer()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_process_for_all() -> Iterator[None]:
+    yield
+    DRAWER.close()
+
+
+def understood(text: str, target: Target = TARGET) -> Document:
+    return read_operations(text, source="api.json", target=target, drawer=DRAWER)
+
+
 def read(paths: Mapping[str, Any], *, target: Target = TARGET, **more: Any) -> Document:
-    text = json.dumps(document(paths, **more))
-    return read_operations(
-        parse_document(text, "api.json"), source="api.json", target=target
-    )
+    return understood(json.dumps(document(paths, **more)), target)
 
 
 def labels(found: Document) -> list[str]:
@@ -84,7 +94,7 @@ def test_operations_are_those_of_the_document_in_its_order(version: str) -> None
     assert sorted(labels(found)) == ["GET /a/{id}/{part}", "GET /b", "POST /b"]
     assert labels(found)[-1] == "GET /a/{id}/{part}"
     assert found.operations[-1].parameters == ("id", "part")
-    assert found.unreadable == ()
+    assert found.unreadable == {}
 
 
 def test_yaml_says_the_same_as_json() -> None:
@@ -102,9 +112,7 @@ paths:
       requestBody: {content: {application/json: {example: {day: 2020-01-01}}}}
       responses: {200: {description: Fine}}
 """
-    found = read_operations(
-        parse_document(text, "a.yaml"), source="a.yaml", target=TARGET
-    )
+    found = understood(text)
     get, put = found.operations
 
     assert (get.label, get.public) == ("GET /a", True)
@@ -406,12 +414,12 @@ def test_the_rest_of_a_broken_document_is_used() -> None:
     found = read(paths)
 
     assert labels(found) == ["GET /fine", "PUT /broken", "DELETE /also-fine"]
-    assert {item.label for item in found.unreadable} == {
+    assert set(found.unreadable) == {
         "GET /broken",
         "POST /odd",
         "GET /out",
     }
-    assert all(item.problem for item in found.unreadable)
+    assert all(found.unreadable.values())
 
 
 JUNK: tuple[Any, ...] = (
@@ -467,9 +475,7 @@ def test_anything_wrong_anywhere_is_told_or_survived(
         inside = inside[key]
     inside[place[-1]] = junk
     try:
-        found = read_operations(
-            parse_document(json.dumps(spoilt), "a"), source="a", target=TARGET
-        )
+        found = understood(json.dumps(spoilt))
     except UsageError:
         return
     for operation in found.operations:

@@ -1,0 +1,137 @@
+"""The process that draws: it is bounded, it is replaced, it never mixes answers up."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.deploying import document, responding
+from tollproof.errors import Undetermined, UsageError
+from tollproof.openapi import drawer as module
+from tollproof.openapi.drawer import Drawer, new_drawer, start_ahead
+
+#: No text is both: Hypothesis looks for one until it gives up, which takes long.
+NEVER = {"type": "string", "minLength": 900_000, "pattern": "^(a|b|ab)*c{3,}$"}
+BODY = {"required": True, "content": {"application/json": {"schema": NEVER}}}
+
+
+@pytest.fixture
+def drawer() -> Iterator[Drawer]:
+    made = Drawer()
+    yield made
+    made.close()
+
+
+def process_of(drawer: Drawer) -> subprocess.Popen[bytes]:
+    process = drawer._process
+    assert process is not None
+    return process
+
+
+def test_the_same_seed_gives_the_same_fields_of_bytes_a_header_may_carry(
+    drawer: Drawer,
+) -> None:
+    fields = drawer.field_values(run_seed=7, count=12)
+
+    assert len(set(fields)) > 6
+    assert all(len(field) <= 80 and not set(field) & set(b"\r\n\0") for field in fields)
+    assert drawer.field_values(run_seed=7, count=12) == fields
+    assert drawer.field_values(run_seed=8, count=12) != fields
+
+
+def test_what_takes_too_long_is_undetermined_and_the_rest_is_still_drawn() -> None:
+    paths = {
+        "/slow": {"post": responding(requestBody=BODY)},
+        "/fine/{id}": {
+            "get": responding(
+                parameters=[
+                    {
+                        "name": "id",
+                        "in": "path",
+                        "required": True,
+                        "schema": {"type": "integer", "minimum": 3, "maximum": 3},
+                    }
+                ]
+            )
+        },
+    }
+    drawer = Drawer(draw_seconds=0.001)
+    try:
+        number, found = drawer.read(json.dumps(document(paths)), "api.json")
+        assert {item["path"] for item in found["operations"]} == set(paths)
+        former = process_of(drawer)
+        with pytest.raises(Undetermined, match=r"more than 0\.001 s"):
+            drawer.example(number, "POST /slow", {})
+        assert former.returncode == -signal.SIGKILL
+
+        drawer._seconds = module.DRAW_SECONDS
+        example = drawer.example(number, "GET /fine/{id}", {})
+        assert example["path"] == "/fine/3"
+        assert process_of(drawer).pid != former.pid
+    finally:
+        drawer.close()
+
+
+def test_a_process_that_dies_is_told_and_replaced(drawer: Drawer) -> None:
+    number, _ = drawer.read(json.dumps(document({"/a": {"get": responding()}})), "a")
+    os.kill(process_of(drawer).pid, signal.SIGKILL)
+    with pytest.raises(Undetermined, match="has ended"):
+        drawer.example(number, "GET /a", {})
+
+    assert drawer.example(number, "GET /a", {})["path"] == "/a"
+
+
+def test_ctrl_c_is_not_for_it(drawer: Drawer) -> None:
+    drawer.field_values(run_seed=0, count=1)
+    os.kill(process_of(drawer).pid, signal.SIGINT)
+
+    assert drawer.field_values(run_seed=0, count=1)
+
+
+def test_a_fault_of_ours_is_told_as_one(drawer: Drawer) -> None:
+    with pytest.raises(RuntimeError, match="IndexError"):
+        drawer.example(3, "GET /a", {})
+    with pytest.raises(UsageError, match="api: an OpenAPI document is an object"):
+        drawer.read("[]", "api")
+    assert drawer.field_values(run_seed=0, count=1)
+
+
+def test_threads_get_each_its_own_answer(drawer: Drawer) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        alone = {seed: drawer.field_values(run_seed=seed, count=3) for seed in range(8)}
+        together = pool.map(
+            lambda seed: drawer.field_values(run_seed=seed, count=3), range(8)
+        )
+        assert dict(enumerate(together)) == alone
+
+
+def test_one_that_was_started_ahead_is_taken_once() -> None:
+    start_ahead()
+    first, second = new_drawer(), new_drawer()
+    try:
+        assert first._process is not None
+        assert second._process is None
+    finally:
+        first.close()
+
+
+def test_nothing_of_what_draws_is_imported_here() -> None:
+    script = (
+        "import sys, tollproof.pytest_plugin, tollproof.session;"
+        "print({'hypothesis', 'schemathesis'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ast.literal_eval(done.stdout.replace("set()", "()")) == ()

@@ -1,0 +1,112 @@
+"""An OpenAPI document as the run sees it: operations, and requests for the asking.
+
+Knows the profile's word on operations. Must not import what reads documents; asks
+:class:`~tollproof.openapi.drawer.Drawer`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tollproof.openapi.drawer import Drawer
+from tollproof.operations import Example, Operation
+from tollproof.profile.target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """What an OpenAPI document says, ready to be asked.
+
+    Attributes:
+        prefix: the path part of the first server, without a slash at the end.
+        unreadable: label of each operation that had to be left out → why.
+        lines: label of each operation → its line in the text, where it was found.
+    """
+
+    operations: tuple[Operation, ...]
+    prefix: str
+    unreadable: Mapping[str, str]
+    lines: Mapping[str, int]
+    _drawer: Drawer = field(repr=False)
+    _number: int = field(repr=False)
+
+    def example(self, operation: Operation, values: Mapping[str, object]) -> Example:
+        """Return a request the operation should understand.
+
+        Args:
+            values: path parameters known from the profile; they come first, then the
+                document's examples, then a generated value.
+
+        Raises:
+            Undetermined: it takes too long to be made.
+        """
+        found = self._drawer.example(self._number, operation.label, dict(values))
+        return Example(
+            path=found["path"],
+            query=found["query"],
+            headers=tuple((name, value) for name, value in found["headers"]),
+            body=base64.b64decode(found["body"]),
+            certain=found["certain"],
+        )
+
+    def invalid_bodies(
+        self, operation: Operation, *, run_seed: int, count: int
+    ) -> tuple[bytes, ...]:
+        """Return JSON bodies that break the operation's schema, by Schemathesis.
+
+        The same seed gives the same bodies. Empty when the schema refuses nothing.
+
+        Raises:
+            Undetermined: they take too long to be made.
+        """
+        return self._drawer.invalid_bodies(
+            self._number, operation.label, run_seed=run_seed, count=count
+        )
+
+
+def read_operations(
+    text: str, *, source: str, target: Target, drawer: Drawer
+) -> Document:
+    """Read every operation that can be read and that the profile does not exclude.
+
+    Args:
+        target: the profile's word on what is public, excluded or harmless. Where it
+            names nothing public, that is what the document asks no credential for: a
+            document made from the code forgets what the code forgot.
+
+    Raises:
+        UsageError: the document as a whole is not usable.
+    """
+    number, found = drawer.read(text, source)
+    operations: list[Operation] = []
+    lines: dict[str, int] = {}
+    for item in found["operations"]:
+        label = f"{item['method']} {item['path']}"
+        if target.is_excluded(label):
+            continue
+        operations.append(
+            Operation(
+                method=item["method"],
+                path=item["path"],
+                public=target.is_public(label) or (not target.public and item["open"]),
+                changes=not target.is_read_only(label),
+                media_type=item["media_type"],
+                parameters=tuple(item["parameters"]),
+            )
+        )
+        if item["line"]:
+            lines[label] = item["line"]
+    return Document(
+        operations=tuple(operations),
+        prefix=found["prefix"],
+        unreadable={
+            label: problem
+            for label, problem in found["unreadable"]
+            if not target.is_excluded(label)
+        },
+        lines=lines,
+        _drawer=drawer,
+        _number=number,
+    )

@@ -1,0 +1,211 @@
+"""The other process, as seen from here: asked one thing at a time, for a bounded time.
+
+Knows lines of JSON over pipes. Must not import Hypothesis or Schemathesis: that they
+are not imported here is half of what the process is for.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import select
+import subprocess
+import sys
+import threading
+import time
+from typing import IO, Any, cast
+
+from tollproof.errors import Undetermined, UsageError
+from tollproof.model import Reason
+
+#: Seconds that a document may take to be read, and one request to be drawn.
+READ_SECONDS, DRAW_SECONDS = 120.0, 30.0
+
+_CHUNK = 1 << 20
+
+
+#: A drawer whose process was started before anybody knew what it will be asked.
+_ahead: list[Drawer] = []
+
+
+def start_ahead() -> None:
+    """Start a process now, for the next :func:`new_drawer` of this one."""
+    drawer = Drawer()
+    drawer.start()
+    _ahead.append(drawer)
+
+
+def new_drawer() -> Drawer:
+    """Return a drawer of one's own, started already if there is such a one."""
+    return _ahead.pop() if _ahead else Drawer()
+
+
+class Drawer:
+    """A process that reads OpenAPI documents and draws values; safe to share.
+
+    It is started by :meth:`start` or by the first thing asked. One that took too long
+    is ended, and what it had read is read again by the next when that is needed.
+
+    Args:
+        draw_seconds: how long one request may take to be drawn.
+    """
+
+    def __init__(self, *, draw_seconds: float = DRAW_SECONDS) -> None:
+        self._lock = threading.Lock()
+        self._seconds = draw_seconds
+        self._process: subprocess.Popen[bytes] | None = None
+        self._texts: list[tuple[str, str]] = []
+        self._known = 0
+
+    def start(self) -> None:
+        """Start the process, to be ready by the time that it is asked."""
+        with self._lock:
+            self._started()
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._end()
+
+    def read(self, text: str, source: str) -> tuple[int, dict[str, Any]]:
+        """Read a document; return its number and what is in it.
+
+        Raises:
+            UsageError: it cannot be used, or not be read in the time allowed.
+        """
+        with self._lock:
+            try:
+                self._catch_up()
+                found = self._ask("read", READ_SECONDS, text=text, source=source)
+            except Undetermined as error:
+                raise UsageError(f"{source}: {error.sentence}") from error
+            self._texts.append((text, source))
+            self._known += 1
+            return self._known - 1, found
+
+    def example(
+        self, document: int, label: str, values: dict[str, object]
+    ) -> dict[str, Any]:
+        """Return the members of an example, its body in base64.
+
+        Raises:
+            Undetermined: it takes too long to be made.
+        """
+        asked = {"document": document, "label": label, "values": values}
+        found: dict[str, Any] = self._draw("example", **asked)
+        return found
+
+    def invalid_bodies(
+        self, document: int, label: str, *, run_seed: int, count: int
+    ) -> tuple[bytes, ...]:
+        """Return JSON bodies that break an operation's schema.
+
+        Raises:
+            Undetermined: they take too long to be made.
+        """
+        asked = {"document": document, "label": label}
+        found = self._draw("invalid", **asked, run_seed=run_seed, count=count)
+        return tuple(map(base64.b64decode, found))
+
+    def field_values(self, *, run_seed: int, count: int) -> tuple[bytes, ...]:
+        """Return values of a header field that Hypothesis makes up.
+
+        Raises:
+            Undetermined: they take too long to be made.
+        """
+        found = self._draw("fields", run_seed=run_seed, count=count)
+        return tuple(map(base64.b64decode, found))
+
+    # -- the process -----------------------------------------------------------------
+
+    def _draw(self, what: str, **asked: Any) -> Any:
+        with self._lock:
+            self._catch_up()
+            return self._ask(what, self._seconds, **asked)
+
+    def _catch_up(self) -> None:
+        """Have a new process read what the former one had read."""
+        self._started()
+        for text, source in self._texts[self._known :]:
+            self._ask("read", READ_SECONDS, text=text, source=source)
+            self._known += 1
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            self._known = 0
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "tollproof.openapi.process"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        return self._process
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        process.kill()
+        process.wait()
+
+    def _ask(self, what: str, seconds: float, **asked: Any) -> Any:
+        process = self._started()
+        request = json.dumps({"do": what, **asked}, default=str).encode() + b"\n"
+        try:
+            answer = json.loads(_exchanged(process, request, seconds))
+        except TimeoutError:
+            self._end()
+            raise Undetermined(
+                Reason.HARNESS,
+                f"what the OpenAPI document describes took more than {seconds:g} s to "
+                "be made sense of",
+            ) from None
+        except (OSError, ValueError):
+            self._end()
+            raise Undetermined(
+                Reason.HARNESS,
+                "the process that reads OpenAPI documents and draws values has ended",
+            ) from None
+        except BaseException:
+            self._end()  # interrupted: its answer would be taken for the next one's
+            raise
+        if "unusable" in answer:
+            raise UsageError(answer["unusable"])
+        if "broken" in answer:
+            raise RuntimeError(answer["broken"])
+        return answer["value"]
+
+
+def _exchanged(
+    process: subprocess.Popen[bytes], request: bytes, seconds: float
+) -> bytes:
+    """Write a line and read one.
+
+    Raises:
+        TimeoutError: none comes in time.
+        OSError: the process has ended.
+    """
+    there, back = (
+        cast(IO[bytes], process.stdin),
+        cast(io.BufferedReader, process.stdout),
+    )
+    deadline = time.monotonic() + seconds
+    there.write(request)
+    there.flush()
+    poll = select.poll()
+    poll.register(back, select.POLLIN)
+    answer = bytearray()
+    while not answer.endswith(b"\n"):
+        if not poll.poll(max(deadline - time.monotonic(), 0) * 1000):
+            raise TimeoutError
+        data = back.read1(_CHUNK)
+        if not data:
+            raise BrokenPipeError
+        answer += data
+    return bytes(answer)
