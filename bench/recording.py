@@ -22,6 +22,7 @@ WHERE = os.environ.get("BENCH_REQUESTS", "")
 def _record(client: Any) -> None:
     """Make a client's class write each request down before it is sent."""
     send = client._exchange
+    file = open(WHERE, "ab", buffering=0)  # one write a line, whole: threads share it
 
     def recording(self: Any, probe: Any, origin: str) -> Any:
         whole = probe.raw if probe.raw is not None else probe.body
@@ -33,8 +34,7 @@ def _record(client: Any) -> None:
             "body": base64.b64encode(whole).decode(),
             "raw": probe.raw is not None,
         }
-        with open(WHERE, "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        file.write(json.dumps(line).encode() + b"\n")
         return send(self, probe, origin)
 
     client._exchange = recording
