@@ -42,6 +42,8 @@ def visible(text: str) -> str:
 
     Tab and newline stay: who cannot have them calls :func:`one_line`.
     """
+    if text.isascii() and text.isprintable():  # as nearly all of a report's texts are
+        return text
     return _STACKED.sub(r"\1…", _ACTING.sub(_spelt, text))
 
 
