@@ -167,6 +167,18 @@ class Session:
         """Tell the reader that the run begins; `elsewhere`: workers hold the plan."""
         self.progress.started(0 if elsewhere else len(self.plan.planned))
 
+    def prepare(self) -> None:
+        """Begin with what checks will want to have drawn from the OpenAPI document."""
+        document = self.deployment.document
+        if document is not None:
+            wanting = {
+                item.id for item in self.plan.checks if "target.openapi" in item.needs
+            }
+            document.expect_invalid_bodies(
+                [item.subject for item in self.plan.planned if item.check in wanting],
+                run_seed=self.deployment.seed,
+            )
+
     # -- while it runs ---------------------------------------------------------------
 
     def add(self, result: Result) -> None:

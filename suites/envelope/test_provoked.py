@@ -162,7 +162,7 @@ def test_invalid_body(target: Target, body_operation: Operation) -> Verdict:
     target.control(body_operation)
     document = target.deployment.document
     bodies = (
-        document.invalid_bodies(body_operation, run_seed=target.seed, count=6)
+        document.invalid_bodies(body_operation, run_seed=target.seed)
         if document
         else ()
     )

@@ -21,6 +21,18 @@ from tollproof.openapi.drawer import Drawer, new_drawer, start_ahead
 #: No text is both: Hypothesis looks for one until it gives up, which takes long.
 NEVER = {"type": "string", "minLength": 900_000, "pattern": "^(a|b|ab)*c{3,}$"}
 BODY = {"required": True, "content": {"application/json": {"schema": NEVER}}}
+USER = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {"name": {"type": "string", "minLength": 1}},
+            }
+        }
+    },
+}
 
 
 @pytest.fixture
@@ -78,6 +90,37 @@ def test_what_takes_too_long_is_undetermined_and_the_rest_is_still_drawn() -> No
         assert process_of(drawer).pid != former.pid
     finally:
         drawer.close()
+
+
+def test_what_is_expected_is_drawn_meanwhile_and_is_the_same(drawer: Drawer) -> None:
+    paths = {f"/{name}": {"post": responding(requestBody=USER)} for name in "abc"}
+    number, _ = drawer.read(json.dumps(document(paths)), "api.json")
+    labels = [f"POST {path}" for path in paths]
+    told = {"run_seed": 7, "count": 3}
+    alone = {label: drawer.invalid_bodies(number, label, **told) for label in labels}
+    assert all(alone.values())
+
+    drawer.expect_invalid_bodies(number, labels, **told)
+    assert drawer.example(number, "POST /a", {})["path"] == "/a"
+    for label in reversed(labels):
+        assert drawer.invalid_bodies(number, label, **told) == alone[label]
+    assert drawer.invalid_bodies(number, labels[0], **told) == alone[labels[0]]
+
+
+def test_a_run_that_ends_does_not_wait_for_what_it_expected() -> None:
+    paths = {
+        f"/{number}": {"post": responding(requestBody=USER)} for number in range(9)
+    }
+    drawer = Drawer()
+    number, _ = drawer.read(json.dumps(document(paths)), "api.json")
+    labels = [f"POST {path}" for path in paths]
+    drawer.expect_invalid_bodies(number, labels, run_seed=0, count=200)
+    process = process_of(drawer)
+    drawer.close()
+
+    assert process.returncode is not None
+    with pytest.raises(Undetermined, match="the run has ended"):
+        drawer.example(number, "POST /0", {})
 
 
 def test_a_process_that_dies_is_told_and_replaced(drawer: Drawer) -> None:

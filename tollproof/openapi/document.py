@@ -7,12 +7,15 @@ Knows the profile's word on operations. Must not import what reads documents; as
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tollproof.openapi.drawer import Drawer
 from tollproof.operations import Example, Operation
 from tollproof.profile.target import Target
+
+#: Invalid bodies of one operation, unless more are asked for.
+BODIES = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +54,23 @@ class Document:
             certain=found["certain"],
         )
 
+    def expect_invalid_bodies(
+        self, labels: Iterable[str], *, run_seed: int, count: int = BODIES
+    ) -> None:
+        """Have invalid bodies of operations drawn while the run does other things.
+
+        In the order in which they will be asked for, with the same seed and count.
+        """
+        taking = {item.label for item in self.operations if item.media_type}
+        self._drawer.expect_invalid_bodies(
+            self._number,
+            [label for label in dict.fromkeys(labels) if label in taking],
+            run_seed=run_seed,
+            count=count,
+        )
+
     def invalid_bodies(
-        self, operation: Operation, *, run_seed: int, count: int
+        self, operation: Operation, *, run_seed: int, count: int = BODIES
     ) -> tuple[bytes, ...]:
         """Return JSON bodies that break the operation's schema, by Schemathesis.
 

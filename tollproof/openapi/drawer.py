@@ -15,6 +15,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, Any, cast
 
 from tollproof.errors import Undetermined, UsageError
@@ -58,6 +60,10 @@ class Drawer:
         self._process: subprocess.Popen[bytes] | None = None
         self._texts: list[tuple[str, str]] = []
         self._known = 0
+        self._closed = False
+        # What is drawn before it is asked for, in the order in which it will be.
+        self._queue = ThreadPoolExecutor(1, thread_name_prefix="drawing")
+        self._ahead: dict[tuple[object, ...], Future[Any]] = {}
 
     def start(self) -> None:
         """Start the process, to be ready by the time that it is asked."""
@@ -65,7 +71,11 @@ class Drawer:
             self._started()
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, whatever it is at; nothing can be asked after that."""
+        self._closed = True
+        self._queue.shutdown(wait=False, cancel_futures=True)
+        if (process := self._process) is not None:
+            process.kill()  # lets go of the lock, if something is being drawn
         with self._lock:
             self._end()
 
@@ -105,9 +115,22 @@ class Drawer:
         Raises:
             Undetermined: they take too long to be made.
         """
-        asked = {"document": document, "label": label}
-        found = self._draw("invalid", **asked, run_seed=run_seed, count=count)
+        asked = (document, label, run_seed, count)
+        drawn = self._ahead.pop(asked, None)
+        found = self._invalid(*asked) if drawn is None else drawn.result()
         return tuple(map(base64.b64decode, found))
+
+    def expect_invalid_bodies(
+        self, document: int, labels: Iterable[str], *, run_seed: int, count: int
+    ) -> None:
+        """Draw the invalid bodies of operations now, to have them when asked."""
+        for label in labels:
+            asked = (document, label, run_seed, count)
+            self._ahead[asked] = self._queue.submit(self._invalid, *asked)
+
+    def _invalid(self, document: int, label: str, run_seed: int, count: int) -> Any:
+        asked = {"document": document, "label": label}
+        return self._draw("invalid", **asked, run_seed=run_seed, count=count)
 
     def field_values(self, *, run_seed: int, count: int) -> tuple[bytes, ...]:
         """Return values of a header field that Hypothesis makes up.
@@ -133,6 +156,8 @@ class Drawer:
             self._known += 1
 
     def _started(self) -> subprocess.Popen[bytes]:
+        if self._closed:
+            raise Undetermined(Reason.NOT_RUN, "the run has ended")
         if self._process is None:
             self._known = 0
             self._process = subprocess.Popen(

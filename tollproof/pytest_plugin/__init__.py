@@ -331,6 +331,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     state = session.config.stash.get(SESSION, None)
     if state is not None and not worker_id(session.config):
         state.started(is_controller(session.config))
+        if not is_controller(session.config):
+            state.prepare()  # of several processes none knows what it will be asked
     done = yield
     if state is None or not is_controller(session.config):
         return done
