@@ -21,7 +21,7 @@ def main() -> None:
     start_ahead()
     import pytest  # while the other process gets ready
 
-    _end(pytest.console_main())
+    _end(int(pytest.main()))
 
 
 def _end(code: int) -> None:
