@@ -8,6 +8,7 @@ from tests.ratelimit.cells import CELLS, Setting, schedule_of
 from tests.ratelimit.simulated import (
     LAN,
     NOISY,
+    WAN,
     Deployment,
     FailsOpen,
     FixedFirst,
@@ -37,7 +38,9 @@ def giving_way(
 ) -> Finding:
     promise, schedule = schedule_of(BY_NAME["fixed-first"], setting)
     deployment = Deployment(
-        make=lambda n, w, rng: FailsOpen(FixedFirst(n, w), after), n=60, w=60.0
+        make=lambda n, w, rng: FailsOpen(FixedFirst(n, w), after),
+        n=setting.limit,
+        w=setting.window,
     )
     measured = analyse(run(schedule, promise, deployment, network, seed), promise)
     assert measured[Aspect.OVER_ADMISSION].outcome is Outcome.FAILED
@@ -54,6 +57,11 @@ def test_a_limiter_that_gives_way_is_found_whenever_it_does(after: int) -> None:
 def test_an_answer_that_lingers_does_not_break_a_row_of_refusals() -> None:
     setting = Setting(60, 60.0, 2)
     assert giving_way(40, setting, NOISY, seed=11000788).outcome is Outcome.FAILED
+
+
+def test_a_refusal_that_was_overtaken_does_not_shut_a_key_again() -> None:
+    setting = Setting(600, 60.0, 4)
+    assert giving_way(40, setting, WAN, seed=8001494).outcome is Outcome.FAILED
 
 
 def test_who_opens_amid_a_burst_is_not_said_to_have_held() -> None:

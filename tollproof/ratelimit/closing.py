@@ -141,14 +141,17 @@ def _run(lane: Lane, rows: list[int], window: float, limit: int) -> int:
     """Return how many were let in from the first of these rows on; 0 if shut again.
 
     Only a window is looked at: after it, a limiter may begin anew. Who is shut again
-    after no more than the limit has met another counter, or an edge.
+    after no more than the limit has met another counter, or an edge; a refusal that
+    was under way together with the first admission may have come before it.
     """
-    until = lane.sent[rows[0]] + window
+    begun, until = lane.received[rows[0]], lane.sent[rows[0]] + window
     count = 0
     for row in rows:
         if lane.sent[row] > until:
             break
         if lane.outcome[row] == REFUSED:
+            if lane.sent[row] < begun:
+                continue
             return count if count > limit else 0
         count += 1
     return count
