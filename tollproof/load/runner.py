@@ -13,7 +13,6 @@ import json
 import os
 import select
 import signal
-import site
 import socket
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tollproof.inherited import inherited
 from tollproof.load import channel
 from tollproof.load.collecting import LoadOutcome, collect
 from tollproof.load.job import LoadJob, check
@@ -37,13 +37,6 @@ LOG = "locust.log"
 STARTING, ENDING = 60.0, 15.0
 #: Seconds between asking the child to stop and ending it, and then killing it.
 POLITE = 8.0
-
-#: All of the environment that the child gets: a credential of ours may be elsewhere.
-PASSED_ON = (
-    *("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV"),
-    *("PYTHONPATH", "PYTHONHASHSEED", "LD_LIBRARY_PATH", "SYSTEMROOT"),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,12 +297,10 @@ def _arguments(cluster: Cluster) -> list[str]:
 
 
 def _environment(folder: Path, secrets: int, control: int) -> dict[str, str]:
-    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {
-        **passed,
+        **inherited(),
         # Locust reads ~/.locust.conf, which is not to change what a verdict rests on.
         "HOME": str(folder),
-        "PYTHONUSERBASE": site.getuserbase(),
         "PYTHONUNBUFFERED": "1",
         channel.JOB: str(folder / "job.json"),
         channel.FOLDER: str(folder),

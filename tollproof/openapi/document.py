@@ -100,29 +100,29 @@ def read_operations(
     number, found = drawer.read(text, source)
     operations: list[Operation] = []
     lines: dict[str, int] = {}
-    for item in found["operations"]:
-        label = f"{item['method']} {item['path']}"
+    for item in found.operations:
+        label = f"{item.method} {item.path}"
         if target.is_excluded(label):
             continue
         operations.append(
             Operation(
-                method=item["method"],
-                path=item["path"],
-                public=target.is_public(label) or (not target.public and item["open"]),
+                method=item.method,
+                path=item.path,
+                public=target.is_public(label) or (not target.public and item.open),
                 changes=not target.is_read_only(label),
-                media_type=item["media_type"],
-                parameters=tuple(item["parameters"]),
+                media_type=item.media_type,
+                parameters=item.parameters,
             )
         )
-        if item["line"]:
-            lines[label] = item["line"]
+        if item.line:
+            lines[label] = item.line
     return Document(
         operations=tuple(operations),
-        prefix=found["prefix"],
+        prefix=found.prefix,
         unreadable={
-            label: problem
-            for label, problem in found["unreadable"]
-            if not target.is_excluded(label)
+            item.label: item.problem
+            for item in found.unreadable
+            if not target.is_excluded(item.label)
         },
         lines=lines,
         _drawer=drawer,

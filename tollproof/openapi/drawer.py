@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import io
 import json
+import os
 import select
 import subprocess
 import sys
@@ -19,8 +19,10 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, Any, cast
 
-from tollproof.errors import Undetermined, UsageError
-from tollproof.model import Reason
+from tollproof.errors import TollproofError, Undetermined, UsageError
+from tollproof.inherited import inherited
+from tollproof.model import Reason, from_json
+from tollproof.openapi.described import Description
 
 #: Seconds that a document may take to be read, and one request to be drawn.
 READ_SECONDS, DRAW_SECONDS = 120.0, 30.0
@@ -42,6 +44,10 @@ def start_ahead() -> None:
 def new_drawer() -> Drawer:
     """Return a drawer of one's own, started already if there is such a one."""
     return _ahead.pop() if _ahead else Drawer()
+
+
+class _Unanswered(TollproofError):
+    """The process ended, or took too long and was ended; the text says which."""
 
 
 class Drawer:
@@ -79,7 +85,7 @@ class Drawer:
         with self._lock:
             self._end()
 
-    def read(self, text: str, source: str) -> tuple[int, dict[str, Any]]:
+    def read(self, text: str, source: str) -> tuple[int, Description]:
         """Read a document; return its number and what is in it.
 
         Raises:
@@ -89,11 +95,11 @@ class Drawer:
             try:
                 self._catch_up()
                 found = self._ask("read", READ_SECONDS, text=text, source=source)
-            except Undetermined as error:
-                raise UsageError(f"{source}: {error.sentence}") from error
+            except _Unanswered as error:
+                raise UsageError(f"{source}: cannot be read: {error}") from error
             self._texts.append((text, source))
             self._known += 1
-            return self._known - 1, found
+            return self._known - 1, from_json(Description, found)
 
     def example(
         self, document: int, label: str, values: dict[str, object]
@@ -145,8 +151,13 @@ class Drawer:
 
     def _draw(self, what: str, **asked: Any) -> Any:
         with self._lock:
-            self._catch_up()
-            return self._ask(what, self._seconds, **asked)
+            try:
+                self._catch_up()
+                return self._ask(what, self._seconds, **asked)
+            except _Unanswered as error:
+                raise Undetermined(
+                    Reason.HARNESS, f"No request could be made up: {error}."
+                ) from error
 
     def _catch_up(self) -> None:
         """Have a new process read what the former one had read."""
@@ -157,7 +168,7 @@ class Drawer:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._closed:
-            raise Undetermined(Reason.NOT_RUN, "the run has ended")
+            raise Undetermined(Reason.NOT_RUN, "The run has ended.")
         if self._process is None:
             self._known = 0
             self._process = subprocess.Popen(
@@ -165,6 +176,7 @@ class Drawer:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                env=inherited(),
             )
         return self._process
 
@@ -186,17 +198,10 @@ class Drawer:
             answer = json.loads(_exchanged(process, request, seconds))
         except TimeoutError:
             self._end()
-            raise Undetermined(
-                Reason.HARNESS,
-                f"what the OpenAPI document describes took more than {seconds:g} s to "
-                "be made sense of",
-            ) from None
+            raise _Unanswered(f"it took more than {seconds:g} s") from None
         except (OSError, ValueError):
             self._end()
-            raise Undetermined(
-                Reason.HARNESS,
-                "the process that reads OpenAPI documents and draws values has ended",
-            ) from None
+            raise _Unanswered("the process that does so has ended") from None
         except BaseException:
             self._end()  # interrupted: its answer would be taken for the next one's
             raise
@@ -216,21 +221,24 @@ def _exchanged(
         TimeoutError: none comes in time.
         OSError: the process has ended.
     """
-    there, back = (
-        cast(IO[bytes], process.stdin),
-        cast(io.BufferedReader, process.stdout),
-    )
+    there, back = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
     deadline = time.monotonic() + seconds
-    there.write(request)
-    there.flush()
+    os.set_blocking(there.fileno(), False)  # a process that does not read is late too
     poll = select.poll()
     poll.register(back, select.POLLIN)
-    answer = bytearray()
+    poll.register(there, select.POLLOUT)
+    unsent, answer = memoryview(request), bytearray()
     while not answer.endswith(b"\n"):
-        if not poll.poll(max(deadline - time.monotonic(), 0) * 1000):
+        ready = dict(poll.poll(max(deadline - time.monotonic(), 0) * 1000))
+        if not ready:
             raise TimeoutError
-        data = back.read1(_CHUNK)
-        if not data:
-            raise BrokenPipeError
-        answer += data
+        if ready.get(there.fileno()):
+            unsent = unsent[os.write(there.fileno(), unsent) :]
+            if not unsent:
+                poll.unregister(there)
+        if ready.get(back.fileno()):
+            data = os.read(back.fileno(), _CHUNK)
+            if not data:
+                raise BrokenPipeError
+            answer += data
     return bytes(answer)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tollproof.errors import UsageError
+from tollproof.model import to_json
 from tollproof.openapi import drawing, reading, requests
 from tollproof.openapi.reading import Reading
 
@@ -45,24 +46,10 @@ def _answer(request: dict[str, Any], documents: list[Reading]) -> dict[str, Any]
         return {"broken": traceback.format_exc()[-_TOLD:]}
 
 
-def _read(documents: list[Reading], text: str, source: str) -> dict[str, Any]:
+def _read(documents: list[Reading], text: str, source: str) -> Any:
     found = reading.read(text, source)
     documents.append(found)
-    return {
-        "operations": [
-            {
-                "method": item.method,
-                "path": item.path,
-                "open": item.open,
-                "media_type": item.media_type,
-                "parameters": item.parameters,
-                "line": item.line,
-            }
-            for item in found.operations
-        ],
-        "prefix": found.prefix,
-        "unreadable": [[item.label, item.problem] for item in found.unreadable],
-    }
+    return to_json(found.description)
 
 
 def _example(

@@ -16,49 +16,15 @@ from schemathesis.errors import LoaderError
 
 from tollproof.documents import operation_lines, parse_document
 from tollproof.errors import UsageError
+from tollproof.openapi.described import Described, Description, Unreadable
 from tollproof.openapi.drawing import BROKEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
-    """An operation as the document describes it.
-
-    Attributes:
-        open: the document asks no credential for it.
-        media_type: of the request body, JSON if there is a choice; empty for none.
-        parameters: names of those in the path.
-        line: of the document's text, 0 when it was not found.
-    """
-
-    method: str
-    path: str
-    open: bool
-    media_type: str
-    parameters: tuple[str, ...]
-    line: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
-    """An operation that the document describes in a way nobody can follow."""
-
-    label: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What was read of a document.
+    """A document that was read: what it says, and what Schemathesis knows by label."""
 
-    Attributes:
-        prefix: the path part of the first server, without a slash at the end.
-        unreadable: operations that had to be left out, and why.
-        handles: what Schemathesis knows of each operation, by label.
-    """
-
-    operations: tuple[Described, ...]
-    prefix: str
-    unreadable: tuple[Unreadable, ...]
+    description: Description
     handles: Mapping[str, Any]
 
 
@@ -86,12 +52,12 @@ def read(text: str, source: str) -> Reading:
             operations.append(_described(handle, default, lines.get(label, 0)))
         except BROKEN as error:
             unreadable.append(Unreadable(label=label, problem=_first_line(error)))
-    return Reading(
+    description = Description(
         operations=tuple(operations),
         prefix=_prefix(document),
         unreadable=tuple(unreadable),
-        handles=handles,
     )
+    return Reading(description=description, handles=handles)
 
 
 def _all_operations(document: dict[str, Any]) -> list[Any]:
