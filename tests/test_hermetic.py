@@ -9,18 +9,23 @@ from pathlib import Path
 
 import pytest
 
+#: The thread goes on once pytest is done: it is seen only where it is waited for.
 SUITE = """\
 import atexit
 import threading
 import time
 
+done = threading.Event()
+
 
 def late():
+    done.wait()
     time.sleep(0.2)
     print("a thread that was left", flush=True)
 
 
-def test_leaves_things_behind():
+def test_leaves_things_behind(request):
+    request.config.add_cleanup(done.set)
     threading.Thread(target=late).start()
     atexit.register(print, "called at the end")
     assert {holds}

@@ -82,6 +82,8 @@ def test_what_takes_too_long_is_undetermined_and_the_rest_is_still_drawn() -> No
         assert former.returncode == -signal.SIGKILL
 
         drawer._seconds = module.DRAW_SECONDS
+        with pytest.raises(Undetermined, match=r"more than 0\.001 s"):
+            drawer.example(number, "POST /slow", {"for": "another caller"})
         example = drawer.example(number, "GET /fine/{id}", {})
         assert example["path"] == "/fine/3"
         assert process_of(drawer).pid != former.pid

@@ -47,7 +47,11 @@ def new_drawer() -> Drawer:
 
 
 class _Unanswered(TollproofError):
-    """The process ended, or took too long and was ended; the text says which."""
+    """The process ended without an answer; the text says how."""
+
+
+class _TooLong(_Unanswered):
+    """It took too long, and was ended."""
 
 
 class Drawer:
@@ -67,6 +71,8 @@ class Drawer:
         self._texts: list[tuple[str, str]] = []
         self._known = 0
         self._closed = False
+        # It would take as long for every other identity and check.
+        self._given_up: dict[tuple[object, ...], _TooLong] = {}
         # What is drawn before it is asked for, in the order in which it will be.
         self._queue = ThreadPoolExecutor(1, thread_name_prefix="drawing")
         self._ahead: dict[tuple[object, ...], Future[Any]] = {}
@@ -150,11 +156,16 @@ class Drawer:
     # -- the process -----------------------------------------------------------------
 
     def _draw(self, what: str, **asked: Any) -> Any:
+        subject = what, asked.get("document"), asked.get("label")
         with self._lock:
             try:
+                if subject in self._given_up:
+                    raise self._given_up[subject]
                 self._catch_up()
                 return self._ask(what, self._seconds, **asked)
             except _Unanswered as error:
+                if isinstance(error, _TooLong):
+                    self._given_up[subject] = error
                 raise Undetermined(
                     Reason.HARNESS, f"No request could be made up: {error}."
                 ) from error
@@ -198,7 +209,7 @@ class Drawer:
             answer = json.loads(_exchanged(process, request, seconds))
         except TimeoutError:
             self._end()
-            raise _Unanswered(f"it took more than {seconds:g} s") from None
+            raise _TooLong(f"it took more than {seconds:g} s") from None
         except (OSError, ValueError):
             self._end()
             raise _Unanswered("the process that does so has ended") from None
