@@ -198,13 +198,17 @@ def judged(folder: Path, thrown: list[Shot], progress: Progress) -> None:
                 exchange = deployment.client.send(asked)
                 for verdict in verdicts(exchange, asked):
                     result = replace(SAMPLE.results[0], verdict=verdict)
-                    session.add(session.redacted(result))
+                    told = session.redacted(result)
+                    session.keep(told)
+                    session.count(told)
 
                 def boom(seen: Exchange = exchange, sent: Probe = asked) -> None:
                     raise RuntimeError(f"{seen} {sent} {sent.headers}")
 
                 result = evaluate(SAMPLE.checks[0], f"raises {number}", boom)
-                session.add(session.redacted(result))
+                told = session.redacted(result)
+                session.keep(told)
+                session.count(told)
             session.finish(interrupted=False)
             print(session.summary())  # noqa: T201 - what the command line does
             assert session.refused == ()

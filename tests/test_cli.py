@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests import servers
@@ -25,8 +26,8 @@ from tests.guarded import OPERATIONS, Asked, Told, guarded
 from tests.processes import PATIENCE, environment
 from tollproof import cli, running
 from tollproof.judgement import Exit
-from tollproof.model import Outcome, Reason, Run
-from tollproof.record import RESULTS, RUN, read_run
+from tollproof.model import Outcome, Reason, Result, Run
+from tollproof.record import RESULTS, RUN, read_lines, read_run
 
 BASICS = ("--check", "preflight.*", "--check", "authentication.missing")
 
@@ -399,6 +400,14 @@ def test_a_target_that_is_down_is_not_called_a_mistake_in_the_profile(
 # -- ending early --------------------------------------------------------------------
 
 
+RESULTS_PATH = Path("out", RESULTS)
+
+
+def passed_so_far() -> int:
+    text = RESULTS_PATH.read_text() if RESULTS_PATH.is_file() else ""
+    return text.count('"outcome":"passed"')
+
+
 @contextlib.contextmanager
 def under_way(*more: str) -> Iterator[subprocess.Popen[str]]:
     """Run a gate against a slow deployment and yield it when results arrive."""
@@ -420,9 +429,8 @@ def under_way(*more: str) -> Iterator[subprocess.Popen[str]]:
             start_new_session=True,
         )
         try:
-            results = Path("out", RESULTS)
             until = time.monotonic() + PATIENCE
-            while not (results.is_file() and results.read_text().count("\n") >= 3):
+            while passed_so_far() < 3:
                 assert process.poll() is None, process.communicate()
                 assert time.monotonic() < until
                 time.sleep(0.02)
@@ -433,8 +441,9 @@ def under_way(*more: str) -> Iterator[subprocess.Popen[str]]:
             process.communicate()
 
 
-def test_ctrl_c_ends_with_a_report() -> None:
-    with under_way() as process:
+@pytest.mark.parametrize("workers", ["1", "3"])
+def test_ctrl_c_ends_with_a_report(workers: str) -> None:
+    with under_way("--workers", workers) as process:
         # Twice, as impatient people do: the record must survive it.
         os.killpg(process.pid, signal.SIGINT)
         os.killpg(process.pid, signal.SIGINT)
@@ -450,6 +459,27 @@ def test_ctrl_c_ends_with_a_report() -> None:
     assert len(run.results) == len(run.planned)
     assert "Report: " in said
     assert Path("out/index.html").is_file()
+    reached = {(item.check, item.subject) for item in read_lines(RESULTS_PATH, Result)}
+    decided = {
+        (item.check, item.subject)
+        for item in run.results
+        if item.verdict.reason is not Reason.NOT_RUN
+    }
+    assert reached == decided
+
+
+def test_processes_end_when_the_one_they_work_for_is_gone() -> None:
+    with under_way("--workers", "3") as process:
+        family = psutil.Process(process.pid).children(recursive=True)
+        (judging,) = psutil.Process(process.pid).children()
+        forks = [
+            item for item in judging.children() if item.cmdline() == judging.cmdline()
+        ]
+        judging.kill()
+        _, alive = psutil.wait_procs(family, timeout=PATIENCE)
+
+    assert len(forks) == 2
+    assert alive == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -599,7 +629,7 @@ def test_the_checks_can_be_spread_over_processes() -> None:
     names = {path.name for path in Path("out/journal").iterdir()}
 
     assert code == Exit.PASSED
-    assert names == {"main.jsonl", "gw0.jsonl", "gw1.jsonl"}
+    assert names == {"main.jsonl", "fork1.jsonl"}
 
 
 def test_another_address_can_be_judged(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import time
 from collections.abc import Callable
@@ -12,12 +13,14 @@ import pytest
 from tests import servers
 from tollproof.breaker import THRESHOLD
 from tollproof.client import (
+    LONG_BODY,
     RECORDED_BODY,
     Client,
     ClientSettings,
     Probe,
     origin_of,
 )
+from tollproof.common import Common, Place
 from tollproof.errors import NotAsked, Undetermined, UsageError
 from tollproof.model import Exchange, FailureKind, Reason
 from tollproof.redaction import Credential, Redactor
@@ -240,6 +243,31 @@ def test_the_budget_of_requests_is_kept_by_many_threads() -> None:
     assert client.traffic().by_status == {"200": 30}
 
 
+def test_what_forked_processes_send_is_counted_together() -> None:
+    with (
+        contextlib.closing(Common()) as common,
+        servers.scripted(servers.answers(servers.answer())) as server,
+        make(server.origin, requests=5, per_second=20.0) as one,
+        make(server.origin, requests=5, per_second=20.0) as other,
+    ):
+        one.send(GET)
+        one.share(common)
+        other.share(common)
+        with common.held(Place.ACCOUNT) as figures:
+            figures.count = 1  # `other` began as a copy of `one`
+        other.begin_anew("u")
+        started = time.monotonic()
+        sent = [client.send(GET).id for client in (other, one, other, one)]
+        taken = time.monotonic() - started
+        for client in (one, other):
+            with pytest.raises(Undetermined, match="5 requests"):
+                client.send(GET)
+
+    assert sent == ["u-2", "t-3", "u-4", "t-5"]
+    assert taken >= 3 / 20
+    assert len(server.requests) == 5
+
+
 def test_the_budget_of_time_is_kept() -> None:
     with (
         servers.scripted(servers.answers(servers.answer())) as server,
@@ -384,3 +412,23 @@ def test_a_missing_document_says_so() -> None:
 )
 def test_origins(url: str, origin: str) -> None:
     assert origin_of(url) == origin
+
+
+@pytest.mark.parametrize(
+    ("length", "kept"), [(LONG_BODY, True), (LONG_BODY + 1, False)]
+)
+def test_a_connection_with_a_long_body_is_not_used_again(
+    length: int, kept: bool
+) -> None:
+    """It may be answered before it is read, and the connection closed after that."""
+    probe = Probe(method="POST", target="/x", body=b"b" * length)
+    with (
+        servers.scripted(servers.answers(servers.answer())) as server,
+        make(server.origin) as client,
+    ):
+        exchange = client.send(probe)
+        client.send(probe)
+
+    assert (("Connection", "close") in exchange.request.headers) is not kept
+    assert (b"connection: close" in server.requests[0].lower()) is not kept
+    assert server.accepted == (1 if kept else 2)

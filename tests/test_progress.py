@@ -31,7 +31,7 @@ def result(
     )
 
 
-def plain(*results: Result, planned: int = 0) -> list[str]:
+def plain(*results: Result, **planned: int) -> list[str]:
     stream = io.StringIO()
     shown = PlainProgress(stream=stream)
     shown.started(planned)
@@ -48,7 +48,8 @@ def test_a_log_has_a_line_a_suite_and_one_for_what_needs_attention() -> None:
         result("b.one", Outcome.FAILED, "It broke."),
         result("b.two", Outcome.INCONCLUSIVE, "It was silent."),
         result("b.three", Outcome.NOT_APPLICABLE),
-        planned=5,
+        a=2,
+        b=3,
     )
     assert lines[0] == "5 results planned"
     assert lines[1].startswith("a                2 passed  (")
@@ -58,9 +59,28 @@ def test_a_log_has_a_line_a_suite_and_one_for_what_needs_attention() -> None:
     assert len(lines) == 5
 
 
-def test_a_suite_that_comes_twice_is_counted_each_time() -> None:
-    lines = plain(*(result(name, Outcome.PASSED) for name in ("a.x", "b.x", "a.y")))
-    assert [line.split()[:2] for line in lines] == [["a", "1"], ["b", "1"], ["a", "1"]]
+def test_a_suite_has_its_line_when_all_of_it_is_there() -> None:
+    """Processes that share the checks finish those of several suites in turn."""
+    lines = plain(
+        *(result(name, Outcome.PASSED) for name in ("a.x", "b.x", "a.y", "c.x")),
+        a=2,
+        b=1,
+        c=5,
+    )
+    assert [line.split() for line in lines[1:]] == [
+        ["b", "1", "passed", "(0.1", "s)"],
+        ["a", "2", "passed", "(0.2", "s)"],
+        ["c", "1", "passed", "(0.1", "s)"],
+    ]
+
+
+def test_a_process_that_leaves_the_display_says_nothing() -> None:
+    stream = io.StringIO()
+    shown = PlainProgress(stream=stream)
+    shown.leave()
+    shown.note("here")
+    shown.finished(result("a.one", Outcome.FAILED))
+    assert stream.getvalue() == ""
 
 
 def test_a_log_gets_a_sign_of_life_not_a_picture() -> None:
@@ -89,7 +109,7 @@ def test_a_bar_moves_and_leaves_what_needs_attention() -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=200, no_color=True)
     shown = LiveProgress(console=console)
-    shown.started(3)
+    shown.started({"a": 3})
     shown.finished(result("a.one", Outcome.PASSED))
     shown.note(HOSTILE)
     shown.finished(result("a.two", Outcome.FAILED, "It broke."))
@@ -109,7 +129,7 @@ def test_a_reader_who_has_gone_stops_nothing() -> None:
     # What is left in the buffer cannot be written when it is closed, either.
     with contextlib.suppress(BrokenPipeError), open(writing, "w") as stream:
         shown = PlainProgress(stream=stream)
-        shown.started(3)
+        shown.started({"a": 3})
         shown.finished(result("a.one", Outcome.FAILED))
         shown.ended(sample_run())
         judged = True
@@ -124,7 +144,7 @@ def test_the_display_outlives_what_is_done_to_the_descriptor(tmp_path: Path) -> 
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, stream.fileno())
         os.close(nothing)
-        shown.started(7)
+        shown.started({"a": 3, "b": 4})
         assert isinstance(shown, PlainProgress)
         shown.stream.close()
     assert path.read_text() == "7 results planned\n"
@@ -133,7 +153,7 @@ def test_the_display_outlives_what_is_done_to_the_descriptor(tmp_path: Path) -> 
 def test_none_was_asked_for_and_nothing_is_said() -> None:
     stream = io.StringIO()
     shown = Progress.of("", stream)
-    shown.started(3)
+    shown.started({"a": 3})
     shown.note("here")
     shown.finished(result("a.one", Outcome.FAILED))
     shown.ended(sample_run())

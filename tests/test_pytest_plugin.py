@@ -15,8 +15,8 @@ from tests.deploying import ALPHA, KEY, profile_text
 from tests.guarded import OPERATIONS, PROMISES, guarded
 from tests.processes import Finished, environment, plain_pytest, pytest_run, tollproof
 from tests.servers import Server
-from tollproof.model import Outcome, Run
-from tollproof.record import read_run
+from tollproof.model import Exchange, Outcome, Reason, Run
+from tollproof.record import read_lines, read_run
 from tollproof.resources import bundled
 
 SUITES = bundled("suites")
@@ -89,19 +89,121 @@ def test_two_processes_come_to_the_same_verdicts(
     assert {"gw0.jsonl", "gw1.jsonl"} <= names
 
 
+@pytest.mark.parametrize("processes", [1, 2, 4])
 def test_the_gate_comes_to_the_same_verdicts(
-    alone: Run, profile: Path, tmp_path: Path
+    alone: Run, profile: Path, tmp_path: Path, processes: int
 ) -> None:
     """A run debugged with pytest must be the run that stops the release."""
     suites = [part for path in SOME for part in ("--suite", path.name)]
-    finished = tollproof("gate", profile, *suites, "--output", "out", cwd=tmp_path)
+    finished = tollproof(
+        *("gate", str(profile), *suites, "--output", "out"),
+        *("--workers", str(processes)),
+        cwd=tmp_path,
+    )
     gate = read_run(tmp_path / "out")
+    journals = [
+        {item.id for item in read_lines(path, Exchange)}
+        for path in (tmp_path / "out" / "journal").glob("*.jsonl")
+    ]
 
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert verdicts(gate) == verdicts(alone)
     assert set(gate.planned) == set(alone.planned)
     left_out = {item for item in alone.left_out if item.check != "*"}
     assert left_out <= set(gate.left_out)
+    assert len(journals) == processes
+    assert all(journals)
+    assert sum(map(len, journals)) == len(set().union(*journals))
+    assert gate.traffic.requests == sum(map(len, journals))
+
+
+DYING = """
+import os
+from tollproof.declare import check, passed
+from tollproof.model import Severity
+from tollproof.references import CWE
+
+FIRST = os.getpid()
+
+def declared(slug):
+    return check(
+        id=f"mine.{slug}", title="One", severity=Severity.LOW,
+        references=(CWE(287),), remediation="None.",
+    )
+
+def gone(target, operation):
+    if os.getpid() != FIRST:
+        os._exit(9)
+    return passed(str(target.stranger(operation).status))
+
+@declared("one")
+def test_one(target, operation):
+    \"\"\"It dies wherever it is not alone.\"\"\"
+    return gone(target, operation)
+
+@declared("two")
+def test_two(target, operation):
+    \"\"\"It does so, too.\"\"\"
+    return gone(target, operation)
+"""
+
+
+def test_what_a_process_that_died_had_taken_is_judged_after_all(
+    profile: Path, tmp_path: Path
+) -> None:
+    suite = written(tmp_path, "s/test_dying.py", DYING).parent
+    finished = tollproof(
+        *("gate", profile, "--suite", suite, "--check", "mine.*"),
+        *("--output", "out", "--workers", "3"),
+        cwd=tmp_path,
+    )
+    found = verdicts(read_run(tmp_path / "out"))
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert len(found) >= 2
+    assert set(found.values()) == {Outcome.PASSED}
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_processes_spend_one_budget(
+    server: Server, tmp_path: Path, processes: int
+) -> None:
+    budget = "[consent.budget]\nrequests = 40\n"
+    profile = written(
+        tmp_path,
+        "profile.toml",
+        profile_text(server.origin, OPERATIONS, ALPHA, PROMISES, budget),
+    )
+    finished = tollproof(
+        *("gate", profile, "--suite", "authentication", "--suite", "preflight"),
+        *("--output", "out", "--workers", str(processes)),
+        cwd=tmp_path,
+    )
+    run = read_run(tmp_path / "out")
+
+    assert finished.returncode == 2, finished.stdout + finished.stderr
+    assert run.traffic.requests == 40
+    reasons = {item.verdict.reason for item in run.results if item.verdict.reason}
+    assert reasons == {Reason.BUDGET}
+
+
+def test_one_request_at_a_time_is_one_process(server: Server, tmp_path: Path) -> None:
+    consent = "[consent.budget]\nconcurrency = 1\n"
+    profile = written(
+        tmp_path,
+        "profile.toml",
+        profile_text(server.origin, OPERATIONS, ALPHA, PROMISES, consent),
+    )
+    finished = tollproof(
+        *("gate", profile, "--suite", "preflight", "--suite", "headers"),
+        *("--output", "out", "--workers", "4"),
+        cwd=tmp_path,
+    )
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert [path.name for path in (tmp_path / "out" / "journal").iterdir()] == [
+        "main.jsonl"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -795,10 +897,13 @@ def test_a_check_that_is_run_directly_is_judged_as_by_pytest(
     profile: Path, tmp_path: Path
 ) -> None:
     suite = written(tmp_path, "s/test_kinds.py", KINDS).parent
-    direct = tollproof(
-        *("gate", str(profile), "--suite", str(suite), "--check", "mine.*"),
-        *("--output", str(tmp_path / "direct")),
-        cwd=tmp_path,
+    direct, forked = (
+        tollproof(
+            *("gate", str(profile), "--suite", str(suite), "--check", "mine.*"),
+            *("--output", str(tmp_path / name), "--workers", workers),
+            cwd=tmp_path,
+        )
+        for name, workers in (("direct", "1"), ("forked", "3"))
     )
     asked = (*options(profile, tmp_path / "plain"), "--tollproof-check=mine.*")
     plain = plain_pytest("s", *asked, cwd=tmp_path)
@@ -819,9 +924,10 @@ def test_a_check_that_is_run_directly_is_judged_as_by_pytest(
         }
 
     one = found("direct")
-    assert one == found("plain") == found("spread")
+    assert one == found("plain") == found("spread") == found("forked")
     assert {outcome for outcome, _ in one.values()} == set(Outcome)
     assert len({check for check, _ in one}) == 11
     assert direct.returncode == plain.returncode == spread.returncode == 1
-    for said in (direct.stdout, direct.stderr):
+    assert forked.returncode == 1
+    for said in (direct.stdout, direct.stderr, forked.stdout, forked.stderr):
         assert "by a check" not in said

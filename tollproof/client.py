@@ -14,6 +14,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from types import TracebackType
@@ -24,6 +25,7 @@ import httpx
 
 from tollproof.allowance import Ledger
 from tollproof.breaker import Breaker
+from tollproof.common import Common, Place
 from tollproof.errors import NotAsked, Undetermined, UsageError
 from tollproof.model import (
     Exchange,
@@ -45,6 +47,9 @@ from tollproof.wire import Address, Limits, send_raw
 RECORDED_BODY = 16_384
 #: Seconds of waiting for its turn that the reader is told of.
 LONG_WAIT = 2.0
+#: Bytes of a body above which it may be answered before all of it was read. A server
+#: then closes the connection (RFC 9112, 9.3), and what is sent next on it is lost.
+LONG_BODY = 65_536
 #: Methods that RFC 9110, 9.2.1 calls safe.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
@@ -119,6 +124,18 @@ class _Account:
     by_status: Counter[int] = field(default_factory=Counter)
     breaker: Breaker = field(default_factory=Breaker)
     told_until: float = 0.0
+    common: Common | None = None
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Have what all processes have sent, and let them know what is sent now."""
+        if self.common is None:
+            yield
+            return
+        with self.common.held(Place.ACCOUNT) as figures:
+            self.sent, self.next_start = figures.count, figures.moment
+            yield
+            figures.count, figures.moment = self.sent, self.next_start
 
 
 class Client:
@@ -149,12 +166,29 @@ class Client:
         #: Told when a probe must wait long for its turn.
         self.say: Callable[[str], None] = lambda _: None
         self._account = _Account()
+        self._connect()
+
+    def _connect(self) -> None:
+        """Begin without threads and connections."""
+        settings = self.settings
         self._pool = ThreadPoolExecutor(max_workers=settings.concurrency)
         self._transport = DeadlineTransport(
             context=settings.context,
             connections=settings.concurrency + 2,
             proxy=settings.proxy,
         )
+
+    def share(self, common: Common) -> None:
+        """From now on, spend one budget together with the processes forked later."""
+        with self._account.lock, common.held(Place.ACCOUNT) as figures:
+            self._account.common = common
+            figures.count = self._account.sent
+            figures.moment = self._account.next_start
+
+    def begin_anew(self, worker: str) -> None:
+        """In a forked process: leave the connections to the one it was forked from."""
+        self._worker = worker
+        self._connect()
 
     def __enter__(self) -> Client:
         return self
@@ -289,7 +323,7 @@ class Client:
     def _admit(self, probe: Probe, undoing: bool) -> int:
         """Count a probe, wait for its turn, and return its number."""
         account, settings = self._account, self.settings
-        with account.lock:
+        with account.lock, account.shared():
             clock = time.monotonic()
             spent = settings.requests and account.sent >= settings.requests
             if spent and not undoing:
@@ -420,6 +454,8 @@ class Client:
             yield "Accept", "*/*"
         if "accept-encoding" not in named:
             yield "Accept-Encoding", "gzip, deflate"
+        if "connection" not in named and len(probe.body) > LONG_BODY:
+            yield "Connection", "close"
         yield from probe.headers
 
     # -- recording -------------------------------------------------------------------

@@ -17,6 +17,7 @@ from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
 from tollproof.client import Client, Probe
+from tollproof.common import Common
 from tollproof.errors import NotAsked, Undetermined
 from tollproof.identity import Identity
 from tollproof.identity.clock import TargetClock
@@ -91,6 +92,17 @@ class Deployment:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def begin_anew(self, worker: str) -> None:
+        """In a forked process: leave connections and threads to the other one."""
+        self.client.begin_anew(worker)
+        self.fetcher.begin_anew()
+        self.drawer.begin_anew()
+
+    def share(self, common: Common) -> None:
+        """Have one budget and one drawer together with processes forked later."""
+        self.client.share(common)
+        self.drawer.share(common)
 
     def close(self) -> None:
         """End what talks to the target and what makes requests up."""

@@ -41,7 +41,9 @@ class Options:
     """What the command line says beside the profile.
 
     Attributes:
-        workers: processes that share the budgets of the run.
+        workers: processes that share the budgets of the run, to each its part.
+        forks: processes forked later, which spend one budget together; what each has
+            under way, and what is never known in time, is shared out as well.
         offline: nothing is sent, so documents that lie elsewhere are not read.
         folder: of the run's journal, when it keeps one.
     """
@@ -51,6 +53,7 @@ class Options:
     run_id: str = ""
     worker: str = "main"
     workers: int = 1
+    forks: int = 1
     production_consent: bool = False
     offline: bool = False
     folder: Path | None = None
@@ -141,6 +144,7 @@ def client_settings(profile: Profile, options: Options) -> ClientSettings:
     """
     target, budget = profile.target, profile.consent.budget
     share = max(options.workers, 1)
+    processes = share * max(options.forks, 1)
     gate = options.tier is Tier.GATE
     urls = [target.base_url, *target.replicas]
     if target.http_url:
@@ -153,13 +157,13 @@ def client_settings(profile: Profile, options: Options) -> ClientSettings:
         context=_context(profile),
         limits=Limits(connect=min(target.timeout, 5.0), total=target.timeout),
         proxy=target.proxy,
-        concurrency=max(budget.concurrency // share, 1),
+        concurrency=max(budget.concurrency // processes, 1),
         per_second=budget.per_second / share,
         requests=(budget.requests if gate else budget.audit_requests) // share,
         seconds=budget.seconds if gate else 0.0,
         run_id=options.run_id,
         # A gate never waits for a window.
-        ledger=Ledger() if gate else ledger_of(profile, processes=share),
+        ledger=Ledger() if gate else ledger_of(profile, processes=processes),
     )
 
 

@@ -7,11 +7,13 @@ inert before it is written.
 from __future__ import annotations
 
 import contextlib
+import io
 import math
 import os
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -60,8 +62,8 @@ class Progress:
             case _:
                 return Progress()
 
-    def started(self, planned: int) -> None:
-        """The run begins; 0 when its size is not known."""
+    def started(self, planned: Mapping[str, int]) -> None:
+        """The run begins: how many results each suite will have; empty if unknown."""
 
     def finished(self, result: Result) -> None:
         """One more result is there."""
@@ -71,6 +73,9 @@ class Progress:
 
     def ended(self, run: Run) -> None:
         """The run is complete and written."""
+
+    def leave(self) -> None:
+        """In a forked process: leave the display to the one it was forked from."""
 
 
 def _kept(stream: TextIO) -> TextIO:
@@ -91,10 +96,9 @@ class PlainProgress(Progress):
     """One line a suite, and one for each result that needs attention."""
 
     stream: TextIO = sys.stdout
-    _suite: str = ""
-    _counts: Counter[Outcome] = field(default_factory=Counter)
-    _since: float = field(default_factory=time.monotonic)
-    _last: float = field(default_factory=time.monotonic)
+    _planned: Mapping[str, int] = field(default_factory=dict)
+    _counts: dict[str, Counter[Outcome]] = field(default_factory=dict)
+    _seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     _noted: float = -math.inf
 
     def note(self, text: str) -> None:
@@ -103,44 +107,46 @@ class PlainProgress(Progress):
             self._noted = time.monotonic()
             self._write(f"  {one_line(text)}")
 
-    def started(self, planned: int) -> None:
+    def started(self, planned: Mapping[str, int]) -> None:
+        self._planned = planned
         if planned:
-            self._write(f"{planned} results planned")
+            self._write(f"{sum(planned.values())} results planned")
 
     def finished(self, result: Result) -> None:
         suite = result.check.partition(".")[0]
-        if suite != self._suite:
-            self._flush()
-            self._suite = suite
-        self._last = time.monotonic()
-        self._counts[result.verdict.outcome] += 1
+        self._seconds[suite] += result.seconds
+        counts = self._counts.setdefault(suite, Counter())
+        counts[result.verdict.outcome] += 1
         if result.verdict.outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE):
             word, _ = MARKS[result.verdict.outcome]
             self._write(
                 f"  {word}  {result.check}  {one_line(result.subject)}: "
                 f"{one_line(result.verdict.summary)}"
             )
+        if counts.total() == self._planned.get(suite):
+            self._tell(suite)
 
     def ended(self, run: Run) -> None:
-        self._flush()
+        for suite in tuple(self._counts):
+            self._tell(suite)
 
-    def _flush(self) -> None:
-        if self._suite:
-            seconds = self._last - self._since
-            tally = ", ".join(
-                f"{self._counts[outcome]} {MARKS[outcome][0].lower()}"
-                for outcome in (
-                    Outcome.PASSED,
-                    Outcome.FAILED,
-                    Outcome.INCONCLUSIVE,
-                    Outcome.NOT_APPLICABLE,
-                )
-                if self._counts[outcome]
+    def leave(self) -> None:
+        self.stream = io.StringIO()
+
+    def _tell(self, suite: str) -> None:
+        """Say what came of a suite, once."""
+        counts = self._counts.pop(suite)
+        tally = ", ".join(
+            f"{counts[outcome]} {MARKS[outcome][0].lower()}"
+            for outcome in (
+                Outcome.PASSED,
+                Outcome.FAILED,
+                Outcome.INCONCLUSIVE,
+                Outcome.NOT_APPLICABLE,
             )
-            self._write(f"{self._suite:<16} {tally}  ({seconds:.1f} s)")
-            self._counts.clear()
-            # What was waited for since its last result is the next suite's work.
-            self._since = self._last
+            if counts[outcome]
+        )
+        self._write(f"{suite:<16} {tally}  ({self._seconds[suite]:.1f} s)")
 
     def _write(self, line: str) -> None:
         # Whoever listened may have gone; that is no reason to stop judging.
@@ -158,7 +164,7 @@ class LiveProgress(Progress):
     _task: TaskID | None = None
     _counts: Counter[Outcome] = field(default_factory=Counter)
 
-    def started(self, planned: int) -> None:
+    def started(self, planned: Mapping[str, int]) -> None:
         self._bar = Bar(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -168,7 +174,7 @@ class LiveProgress(Progress):
             console=self.console,
             transient=True,
         )
-        self._task = self._bar.add_task("probing", total=planned or None)
+        self._task = self._bar.add_task("probing", total=sum(planned.values()) or None)
         self._bar.start()
 
     def finished(self, result: Result) -> None:

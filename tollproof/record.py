@@ -43,6 +43,8 @@ PLAN, RESULTS, JOURNAL, RUN = "plan.json", "results.jsonl", "journal", "results.
 
 T = TypeVar("T")
 
+_APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+
 
 class Lines:
     """An append-only file of JSON lines, safe to share between threads.
@@ -53,9 +55,14 @@ class Lines:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        self._descriptor = os.open(path, flags, 0o600)
+        self._descriptor = os.open(path, _APPENDING, 0o600)
         self._lock = threading.Lock()
+
+    def divert(self, path: Path) -> None:
+        """In a forked process: append to another file from now on."""
+        other = os.open(path, _APPENDING, 0o600)
+        os.dup2(other, self._descriptor, inheritable=False)
+        os.close(other)
 
     def append(self, value: object) -> None:
         """Write one value as one line."""

@@ -36,7 +36,7 @@ class Request:
         only: names of suites, or folders with further suites.
         progress: `live`, `plain` or empty.
         formats: names of the reports to write; all of them when empty.
-        workers: processes to spread the checks over; 1 for none but one.
+        workers: processes to spread the checks over; None for what is usual.
         run_id: name of the run, by which its record is told from a former one's.
     """
 
@@ -51,7 +51,7 @@ class Request:
     fail_on: Severity = Severity.INFO
     seed: int = 0
     progress: str = ""
-    workers: int = 1
+    workers: int | None = None
     formats: tuple[str, ...] = ()
     run_id: str = ""
     production_consent: bool = False
@@ -92,6 +92,9 @@ def run_silently(request: Request, *, seconds: float) -> int:
             process.kill()
             return process.wait()
 
+
+#: More processes than this do not make a gate faster: what they share is asked again.
+MOST_USUAL = 4
 
 #: pytest's exit code when the target could not be asked what there is to judge.
 NOTHING_JUDGED = 6
@@ -134,6 +137,7 @@ def command(request: Request) -> list[str]:
         "compare": str(request.compare or ""),
         "formats": ",".join(request.formats),
         "run-id": request.run_id,
+        "workers": str(request.workers or usual_workers(request.tier)),
     }
     arguments = [
         sys.executable,
@@ -158,8 +162,6 @@ def command(request: Request) -> list[str]:
         "--import-mode=importlib",
         *([] if not request.progress else ["-p", "no:terminal"]),
     ]
-    if request.workers > 1:
-        arguments += ["-p", "xdist.plugin", f"--numprocesses={request.workers}"]
     arguments += [
         f"--tollproof-{key}={value}" for key, value in options.items() if value
     ]
@@ -168,6 +170,17 @@ def command(request: Request) -> list[str]:
     if request.production_consent:
         arguments.append("--tollproof-consent-to-production")
     return [*arguments, *(str(path) for path in suite_folders(request.only))]
+
+
+def usual_workers(tier: Tier) -> int:
+    """Return how many processes a run has when nobody says.
+
+    An audit waits for windows most of the time, and what several processes may ask of
+    a key within one is shared out among them.
+    """
+    if tier is not Tier.GATE or not sys.platform.startswith("linux"):
+        return 1
+    return min(len(os.sched_getaffinity(0)), MOST_USUAL)
 
 
 def suite_folders(only: Sequence[str] = ()) -> tuple[Path, ...]:

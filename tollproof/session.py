@@ -11,6 +11,7 @@ import secrets
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -89,6 +90,7 @@ class Session:
         others_failed: whether something failed that is no check.
         refused: why files of it were not written.
         worker: the name of this process among several, empty when it is alone.
+        processes: how many spread the checks; no more than may ask at once.
     """
 
     profile: Profile
@@ -108,6 +110,7 @@ class Session:
     unreadable: list[str] = field(default_factory=list)
     others_failed: bool = False
     worker: str = ""
+    processes: int = 1
     _results: list[Result] = field(default_factory=list)
     _lines: Lines | None = None
     _started: float = field(default_factory=time.monotonic)
@@ -165,7 +168,8 @@ class Session:
 
     def started(self, elsewhere: bool) -> None:
         """Tell the reader that the run begins; `elsewhere`: workers hold the plan."""
-        self.progress.started(0 if elsewhere else len(self.plan.planned))
+        suites = (item.check.partition(".")[0] for item in self.plan.planned)
+        self.progress.started({} if elsewhere else Counter(suites))
 
     def prepare(self) -> None:
         """Begin with what checks will want to have drawn from the OpenAPI document."""
@@ -181,13 +185,23 @@ class Session:
 
     # -- while it runs ---------------------------------------------------------------
 
-    def add(self, result: Result) -> None:
-        """Keep a result, on disk at once."""
+    def keep(self, result: Result) -> None:
+        """Write a result down at once."""
         if self._lines is None:
             self._lines = Lines(self.folder / RESULTS)
         self._lines.append(result)
+
+    def count(self, result: Result) -> None:
+        """Take a result that is written down, by this process or another."""
         self._results.append(result)
         self.progress.finished(result)
+
+    def begin_anew(self, worker: str) -> None:
+        """In a forked process: write to files of its own, and show nothing."""
+        self.worker = worker
+        self.progress.leave()
+        self.journal.divert(self.folder / JOURNAL / f"{worker}.jsonl")
+        self.deployment.begin_anew(worker)
 
     def redacted(self, result: Result) -> Result:
         """Return a result without any credential in any of its texts."""
@@ -318,6 +332,7 @@ def open_session(option: Any, worker: str) -> Session:
             former = read_run(Path(option.tollproof_compare))
         make_room(folder)
     progress = Progress.of(option.tollproof_progress, sys.stdout)
+    processes = min(option.tollproof_workers, profile.consent.budget.concurrency)
     journal = Lines(folder / JOURNAL / f"{worker or 'main'}.jsonl")
     deployment = open_deployment(
         profile,
@@ -327,6 +342,7 @@ def open_session(option: Any, worker: str) -> Session:
             run_id=option.tollproof_run_id,
             worker=worker or "main",
             workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+            forks=processes,
             production_consent=option.tollproof_consent_to_production,
             say=progress.note,
             folder=folder / JOURNAL,
@@ -362,4 +378,5 @@ def open_session(option: Any, worker: str) -> Session:
         or tuple(FORMATS),
         former=former,
         progress=progress,
+        processes=processes,
     )

@@ -197,3 +197,83 @@ def test_nothing_of_what_draws_is_imported_here() -> None:
         check=True,
     )
     assert done.stdout.strip() == "set()"
+
+
+SHARING = """
+import json, os, sys
+from tollproof.common import Common
+from tollproof.openapi.drawer import Drawer
+
+drawer = Drawer(draw_seconds=float(sys.argv[2]))
+number, found = drawer.read(sys.argv[1], "api.json")
+labels = [f"{item.method} {item.path}" for item in found.operations]
+drawer.share(Common())
+reading, writing = os.pipe()
+pid = os.fork()
+if pid == 0:
+    drawer.begin_anew()
+    drawer._seconds = 30.0
+seen = []
+for _ in range(40):
+    for label in labels:
+        seen.append(drawer.example(number, label, {})["path"] == label[4:])
+own = drawer._own
+if pid == 0:
+    os.write(writing, json.dumps([len(seen), all(seen), own]).encode())
+    os._exit(0)
+print(json.dumps([len(seen), all(seen), own]), os.read(reading, 100).decode())
+os.waitpid(pid, 0)
+drawer.close()
+"""
+
+
+def shared(text: str, seconds: float) -> str:
+    finished = subprocess.run(
+        [sys.executable, "-c", SHARING, text, str(seconds)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout.strip()
+
+
+def test_forked_processes_ask_in_turn_and_get_their_own_answers() -> None:
+    paths = {f"/{name}": {"get": responding()} for name in "abcde"}
+
+    found = shared(json.dumps(document(paths)), 30.0)
+
+    assert found == "[200, true, true] [200, true, false]"
+
+
+def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next(
+    drawer: Drawer,
+) -> None:
+    paths = {f"/{name}": {"get": responding()} for name in "ab"}
+    number, _ = drawer.read(json.dumps(document(paths)), "api.json")
+    process = process_of(drawer)
+    assert process.stdin is not None
+    asked = {"do": "example", "document": number, "label": "GET /a", "values": {}}
+    os.write(
+        process.stdin.fileno(),
+        json.dumps({**asked, "question": "0-0"}).encode() + b"\n",
+    )
+
+    assert drawer.example(number, "GET /b", {})["path"] == "/b"
+
+
+def test_a_fork_that_is_failed_starts_one_of_its_own(drawer: Drawer) -> None:
+    number, _ = drawer.read(json.dumps(document({"/a": {"get": responding()}})), "a")
+    other = process_of(drawer)
+    drawer.begin_anew()
+    drawer._seconds = 0.0
+    with pytest.raises(Undetermined, match="more than 0 s"):
+        drawer.field_values(run_seed=1, count=3)
+    drawer._seconds = module.DRAW_SECONDS
+
+    assert drawer.example(number, "GET /a", {})["path"] == "/a"
+    assert process_of(drawer).pid != other.pid
+    assert other.poll() is None
+    other.kill()
+    other.communicate()

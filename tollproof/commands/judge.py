@@ -79,9 +79,8 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--workers",
             type=click.IntRange(1, 64),
-            default=1,
-            show_default=True,
-            help="Processes to spread the checks over (needs tollproof[xdist]).",
+            help="Processes to spread the checks over.  [default: for a gate as many "
+            "as there are processors, at most 4; else 1]",
         ),
         click.option(
             "--consent-to-production",
@@ -127,7 +126,7 @@ def _judge(
     compare: Path | None,
     fail_on: str,
     seed: int,
-    workers: int,
+    workers: int | None,
     consent_to_production: bool,
 ) -> int:
     with _profile(profile, base_url) as path:

@@ -10,6 +10,7 @@ import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpcore
@@ -67,7 +68,14 @@ class Fetcher:
         proxy: str | None = None,
     ) -> None:
         self._seconds = seconds
-        self._transport = DeadlineTransport(context=context, connections=2, proxy=proxy)
+        self._connect = partial(
+            DeadlineTransport, context=context, connections=2, proxy=proxy
+        )
+        self._transport = self._connect()
+
+    def begin_anew(self) -> None:
+        """In a forked process: leave the connections to the one it was forked from."""
+        self._transport = self._connect()
 
     def close(self) -> None:
         """Close every connection."""

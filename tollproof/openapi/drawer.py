@@ -15,10 +15,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import IO, Any, cast
 
+from tollproof.common import Common, Place
 from tollproof.errors import TollproofError, Undetermined, UsageError
 from tollproof.inherited import inherited
 from tollproof.model import Reason, from_json
@@ -59,6 +61,8 @@ class Drawer:
 
     It is started by :meth:`start` or by the first thing asked. One that took too long
     is ended, and what it had read is read again by the next when that is needed.
+    Forked processes ask the same one in turn; where it fails one of them, that one
+    starts another.
 
     Args:
         draw_seconds: how long one request may take to be drawn.
@@ -66,6 +70,9 @@ class Drawer:
 
     def __init__(self, *, draw_seconds: float = DRAW_SECONDS) -> None:
         self._lock = threading.Lock()
+        self._common: Common | None = None
+        self._own = True
+        self._asked = 0
         self._seconds = draw_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._texts: list[tuple[str, str]] = []
@@ -82,11 +89,19 @@ class Drawer:
         with self._lock:
             self._started()
 
+    def share(self, common: Common) -> None:
+        """Ask the process in turn with processes forked later."""
+        self._common = common
+
+    def begin_anew(self) -> None:
+        """In a forked process: ask the other one's process, but never end it."""
+        self._own = False
+
     def close(self) -> None:
         """End the process, whatever it is at; nothing can be asked after that."""
         self._closed = True
         self._queue.shutdown(wait=False, cancel_futures=True)
-        if (process := self._process) is not None:
+        if (process := self._process) is not None and self._own:
             process.kill()  # lets go of the lock, if something is being drawn
         with self._lock:
             self._end()
@@ -189,11 +204,12 @@ class Drawer:
                 stderr=subprocess.DEVNULL,
                 env=inherited(),
             )
+            self._own = True
         return self._process
 
     def _end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
+        if process is None or not self._own:
             return
         for stream in (process.stdin, process.stdout):
             if stream is not None:
@@ -204,9 +220,13 @@ class Drawer:
 
     def _ask(self, what: str, seconds: float, **asked: Any) -> Any:
         process = self._started()
-        request = json.dumps({"do": what, **asked}, default=str).encode() + b"\n"
+        self._asked += 1
+        question = f"{os.getpid()}-{self._asked}"
+        request = {"do": what, "question": question, **asked}
+        line = json.dumps(request, default=str).encode() + b"\n"
         try:
-            answer = json.loads(_exchanged(process, request, seconds))
+            with self._in_turn():
+                answer = _exchanged(process, line, question, seconds)
         except TimeoutError:
             self._end()
             raise _TooLong(f"it took more than {seconds:g} s") from None
@@ -222,15 +242,26 @@ class Drawer:
             raise RuntimeError(answer["broken"])
         return answer["value"]
 
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if self._common is None:
+            yield
+        else:
+            with self._common.held(Place.DRAWER):
+                yield
+
 
 def _exchanged(
-    process: subprocess.Popen[bytes], request: bytes, seconds: float
-) -> bytes:
-    """Write a line and read one.
+    process: subprocess.Popen[bytes], request: bytes, question: str, seconds: float
+) -> dict[str, Any]:
+    """Write a line and read the one that answers it.
+
+    Another process may have asked, and not have waited for its answer.
 
     Raises:
         TimeoutError: none comes in time.
         OSError: the process has ended.
+        ValueError: it says what is no answer.
     """
     there, back = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
     deadline = time.monotonic() + seconds
@@ -238,8 +269,13 @@ def _exchanged(
     poll = select.poll()
     poll.register(back, select.POLLIN)
     poll.register(there, select.POLLOUT)
-    unsent, answer = memoryview(request), bytearray()
-    while not answer.endswith(b"\n"):
+    unsent, read = memoryview(request), bytearray()
+    while True:
+        while (end := read.find(b"\n")) >= 0:
+            answer: dict[str, Any] = json.loads(read[:end])
+            if answer["question"] == question:
+                return answer
+            del read[: end + 1]
         ready = dict(poll.poll(max(deadline - time.monotonic(), 0) * 1000))
         if not ready:
             raise TimeoutError
@@ -251,5 +287,4 @@ def _exchanged(
             data = os.read(back.fileno(), _CHUNK)
             if not data:
                 raise BrokenPipeError
-            answer += data
-    return bytes(answer)
+            read += data

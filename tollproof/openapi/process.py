@@ -38,12 +38,13 @@ def main() -> None:
 
 
 def _answer(request: dict[str, Any], documents: list[Reading]) -> dict[str, Any]:
+    question = {"question": request.pop("question")}
     try:
-        return {"value": _TASKS[request.pop("do")](documents, **request)}
+        return question | {"value": _TASKS[request.pop("do")](documents, **request)}
     except UsageError as error:
-        return {"unusable": str(error)}
+        return question | {"unusable": str(error)}
     except Exception:  # noqa: BLE001 - told to whoever asked, and raised there
-        return {"broken": traceback.format_exc()[-_TOLD:]}
+        return question | {"broken": traceback.format_exc()[-_TOLD:]}
 
 
 def _read(documents: list[Reading], text: str, source: str) -> Any:

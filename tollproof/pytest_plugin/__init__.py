@@ -15,7 +15,7 @@ import inspect
 import signal
 import sys
 from collections.abc import Generator
-from time import perf_counter, time
+from datetime import datetime
 from types import FrameType
 from typing import Any
 
@@ -25,7 +25,7 @@ from tollproof.cases import SUBJECTS, WHOLE, Case, cases
 from tollproof.declare import spec_of
 from tollproof.errors import Undetermined, UsageError
 from tollproof.judgement import exit_code
-from tollproof.model import Severity, Tier
+from tollproof.model import Result, Severity, Tier
 from tollproof.pytest_plugin.items import (
     Turn,
     case_of,
@@ -43,6 +43,7 @@ from tollproof.pytest_plugin.reports import (
     attach,
     attached,
     exit_status,
+    is_kept,
     representation,
     without_verdict,
 )
@@ -54,6 +55,7 @@ from tollproof.pytest_plugin.shared import (
     usage_error,
     worker_id,
 )
+from tollproof.pytest_plugin.spreading import SPREAD, Spread
 from tollproof.reporting.text import visible
 from tollproof.running import NOTHING_JUDGED
 from tollproof.session import Session, open_session
@@ -96,6 +98,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="allow load and key lifecycle on a production target",
     )
+    add("--tollproof-workers", type=int, default=1, help="processes of tollproof's own")
     add("--tollproof-progress", default="", help="plain or live: tollproof's own")
 
 
@@ -139,6 +142,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         gc.unfreeze()
         gc.set_threshold(*_USUAL)
         session.close()
+    if spread := config.stash.get(SPREAD, None):
+        spread.close()
 
 
 # -- fixtures ------------------------------------------------------------------------
@@ -253,14 +258,29 @@ def pytest_runtest_protocol(item: pytest.Item) -> object | None:
     session = item.config.stash.get(SESSION, None)
     if session is None or not item.config.getoption("tollproof_progress"):
         return None
+    spread = item.config.stash.get(SPREAD, None)
+    if spread is not None and not spread.ran:
+        _run_spread(item.session, spread)
+    if spread is not None and item in spread.told:
+        return True
     if not isinstance(item, pytest.Function) or not is_direct(item):
         return None
-    hook, file = item.ihook, item.nodeid.partition("::")[0]
-    location = file, None, item.name
-    hook.pytest_runtest_logstart(nodeid=item.nodeid, location=location)
-    began, start = perf_counter(), time()
     with unheard():
         result = judged(item, session, direct_arguments(item, session))
+    _tell(item, result)
+    return True
+
+
+def _tell(item: pytest.Function, result: Result, kept: bool = False) -> None:
+    """Report a result that was reached without pytest's set-up and take-down.
+
+    Args:
+        kept: whoever reached it has written it down.
+    """
+    hook, file = item.ihook, item.nodeid.partition("::")[0]
+    location = file, None, item.name
+    start = datetime.fromisoformat(result.at).timestamp()
+    hook.pytest_runtest_logstart(nodeid=item.nodeid, location=location)
     report = pytest.TestReport(
         nodeid=item.nodeid,
         location=location,
@@ -268,14 +288,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> object | None:
         outcome=PYTEST_OUTCOME[result.verdict.outcome],
         longrepr=representation(result, location),
         when="call",
-        duration=perf_counter() - began,
+        duration=result.seconds,
         start=start,
-        stop=time(),
+        stop=start + result.seconds,
     )
-    attach(report, result, item.config)
+    attach(report, result, item.config, kept=kept)
     hook.pytest_runtest_logreport(report=report)
     hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=location)
-    return True
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -330,8 +349,11 @@ def pytest_report_teststatus(
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     state = session.config.stash.get(SESSION, None)
     if state is not None and not worker_id(session.config):
+        spread = _spread(session, state)
         state.started(is_controller(session.config))
-        if not is_controller(session.config):
+        if spread is not None:
+            session.config.stash[SPREAD] = spread
+        elif not is_controller(session.config):
             state.prepare()  # of several processes none knows what it will be asked
     done = yield
     if state is None or not is_controller(session.config):
@@ -344,6 +366,33 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     for item, following in zip(items, [*items[1:], None], strict=False):
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
     return done
+
+
+def _spread(session: pytest.Session, state: Session) -> Spread | None:
+    """Fork the processes that were asked for, if there is anything for them to do."""
+    config = session.config
+    if state.processes < 2 or not config.getoption("tollproof_progress"):
+        return None
+    if session.testsfailed or config.getoption("collectonly"):
+        return None  # a suite cannot be read: pytest will run nothing
+    items = _direct(session, Turn.ANY)
+    return Spread(state, items) if items else None
+
+
+def _direct(session: pytest.Session, when: Turn) -> list[pytest.Function]:
+    return [
+        item
+        for item in session.items
+        if isinstance(item, pytest.Function) and is_direct(item) and turn(item) is when
+    ]
+
+
+def _run_spread(session: pytest.Session, spread: Spread) -> None:
+    """Run what can be spread, and first what explains it."""
+    state = session.config.stash[SESSION]
+    with unheard():
+        spread.run(_direct(session, Turn.FIRST), _tell)
+    state.deployment.touch(*state.deployment.identities)
 
 
 # -- results -------------------------------------------------------------------------
@@ -380,7 +429,9 @@ class _Listener:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         result = attached(report)
         if result is not None:
-            self._session.add(result)
+            if not is_kept(report):
+                self._session.keep(result)
+            self._session.count(result)
         elif report.failed:
             self._session.others_failed = True
 

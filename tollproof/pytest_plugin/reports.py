@@ -86,10 +86,26 @@ def _conclude(error: BaseException | None) -> Verdict:
     return Verdict(outcome=Outcome.PASSED, summary="Every assertion holds.")
 
 
-def attach(report: pytest.TestReport, result: Result, config: pytest.Config) -> None:
-    """Send a result along with its report; as JSON where that leaves the process."""
+def attach(
+    report: pytest.TestReport,
+    result: Result,
+    config: pytest.Config,
+    *,
+    kept: bool = False,
+) -> None:
+    """Send a result along with its report; as JSON where that leaves the process.
+
+    Args:
+        kept: it is written down already.
+    """
     value = to_json(result) if worker_id(config) else result
     report.tollproof = value  # type: ignore[attr-defined]
+    report.tollproof_kept = kept  # type: ignore[attr-defined]
+
+
+def is_kept(report: pytest.TestReport) -> bool:
+    """Whether the result that came along is written down already."""
+    return bool(getattr(report, "tollproof_kept", False))
 
 
 def attached(report: pytest.CollectReport | pytest.TestReport) -> Result | None:

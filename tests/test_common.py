@@ -1,0 +1,81 @@
+"""Processes forked from one another: one at a time, whatever becomes of the others.
+
+Each test forks in a program of its own: the process of the tests has threads.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tollproof.common import Common, Place
+
+COUNTING = """
+import os
+from tollproof.common import Common, Place
+
+common = Common()
+children = []
+for number in range(3):
+    if (pid := os.fork()) == 0:
+        for _ in range(2000):
+            with common.held(Place.ACCOUNT) as figures:
+                figures.count += 1
+                figures.moment += 0.5
+        os._exit(0)
+    children.append(pid)
+for pid in children:
+    os.waitpid(pid, 0)
+with common.held(Place.ACCOUNT) as figures:
+    print(figures.count, figures.moment)
+"""
+
+DYING = """
+import os, signal
+from tollproof.common import Common, Place
+
+common = Common()
+reading, writing = os.pipe()
+if (pid := os.fork()) == 0:
+    with common.held(Place.TURN) as figures:
+        figures.count = 7
+        os.write(writing, b"!")
+        signal.pause()
+os.read(reading, 1)
+with common.held(Place.DRAWER) as figures:
+    print(figures.count)  # another place is free
+os.kill(pid, signal.SIGKILL)
+with common.held(Place.TURN) as figures:
+    print(figures.count)
+os.waitpid(pid, 0)
+"""
+
+
+def said(program: str) -> list[str]:
+    finished = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return finished.stdout.split()
+
+
+def test_nothing_that_is_counted_is_lost() -> None:
+    assert said(COUNTING) == ["6000", "3000.0"]
+
+
+def test_one_that_dies_lets_go_and_has_changed_nothing() -> None:
+    assert said(DYING) == ["0", "0"]
+
+
+def test_what_is_changed_is_there_next_time() -> None:
+    common = Common()
+    with common.held(Place.DRAWER) as figures:
+        figures.count, figures.moment = -(2**40), 1.25
+    with common.held(Place.DRAWER) as figures:
+        assert (figures.count, figures.moment) == (-(2**40), 1.25)
+    with common.held(Place.TURN) as figures:
+        assert (figures.count, figures.moment) == (0, 0.0)
+    common.close()
