@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import chain, islice
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -172,6 +173,15 @@ class Client:
         """Begin without threads and connections."""
         settings = self.settings
         self._pool = ThreadPoolExecutor(max_workers=settings.concurrency)
+        limits = settings.limits
+        self._extensions: dict[str, object] = {
+            "timeout": {
+                "connect": limits.connect,
+                "read": limits.total,
+                "write": limits.total,
+                "pool": limits.total,
+            }
+        }
         self._transport = DeadlineTransport(
             context=settings.context,
             connections=settings.concurrency + 2,
@@ -302,7 +312,8 @@ class Client:
             try:
                 response = self._transport.handle_request(request)
                 try:
-                    body, cut = _read_body(response, "GET", limits)
+                    headers = _text_fields(response.headers.raw)
+                    body, cut = _read_body(response.iter_raw(), headers, "GET", limits)
                 finally:
                     response.close()
             except _FAILURES as error:
@@ -390,45 +401,53 @@ class Client:
 
     def _send_once(self, probe: Probe, origin: str) -> _Answer | Failure:
         limits = self.settings.limits
-        # A proxy is told the whole URL of a plain request (RFC 9112, 3.2.2).
-        forwarded = self.settings.proxy is not None and origin.startswith("http:")
-        request = httpx.Request(
-            probe.method,
-            origin,
-            headers=[
-                (_bytes(name), _bytes(value)) for name, value in self._headers(probe)
-            ],
-            content=probe.body or None,
-            extensions={
-                "target": _bytes(origin * forwarded + probe.target),
-                "timeout": {
-                    "connect": limits.connect,
-                    "read": limits.total,
-                    "write": limits.total,
-                    "pool": limits.total,
-                },
-            },
-        )
-        if not probe.body and probe.method in {"POST", "PUT", "PATCH"}:
-            request.headers.setdefault("Content-Length", "0")
+        request = self._request(probe, origin)
         with self._transport.deadline(limits.total):
             try:
-                response = self._transport.handle_request(request)
+                response = self._transport.send(request)
                 try:
-                    body, truncated = _read_body(response, probe.method, limits)
+                    headers = _text_fields(response.headers)
+                    body, truncated = _read_body(
+                        response.iter_stream(), headers, probe.method, limits
+                    )
                 finally:
                     response.close()
             except _FAILURES as error:
                 return _failure(error)
         return _Answer(
-            status=response.status_code,
-            headers=tuple(
-                (name.decode("latin-1"), value.decode("latin-1"))
-                for name, value in response.headers.raw
-            ),
+            status=response.status,
+            headers=headers,
             body=body,
             truncated=truncated,
-            http_version=response.http_version,
+            http_version=response.extensions["http_version"].decode("ascii", "ignore"),
+        )
+
+    def _request(self, probe: Probe, origin: str) -> httpcore.Request:
+        """Put a probe together as it goes out: its own fields, `Host` and framing."""
+        place = _parsed(origin)
+        target, extensions = _bytes(probe.target), self._extensions
+        if self.settings.proxy is not None and origin.startswith("http:"):
+            # A proxy is told the whole URL of a plain request (RFC 9112, 3.2.2).
+            extensions = {**extensions, "target": _bytes(origin) + target}
+        fields = [(_bytes(name), _bytes(value)) for name, value in self._headers(probe)]
+        named = {name.lower() for name, _ in fields}
+        if b"host" not in named:
+            fields.insert(0, (b"Host", place.netloc))
+        if b"content-length" not in named and (
+            probe.body or probe.method in {"POST", "PUT", "PATCH"}
+        ):
+            fields.append((b"Content-Length", b"%d" % len(probe.body)))
+        return httpcore.Request(
+            method=probe.method.upper(),
+            url=httpcore.URL(
+                scheme=place.raw_scheme,
+                host=place.raw_host,
+                port=place.port,
+                target=target,
+            ),
+            headers=fields,
+            content=(probe.body,) if probe.body else (),
+            extensions=extensions,
         )
 
     def _send_raw(self, payload: bytes, method: str, origin: str) -> _Answer | Failure:
@@ -588,14 +607,15 @@ def _failure(error: BaseException) -> Failure:
 
 
 def _read_body(
-    response: httpx.Response, method: str, limits: Limits
+    chunks: Iterable[bytes], headers: Headers, method: str, limits: Limits
 ) -> tuple[bytes, bool]:
     """Read and decode the body within the limits; say whether it was cut."""
-    coding = response.headers.get("Content-Encoding", "").strip().lower()
+    codings = [value for name, value in headers if name.lower() == "content-encoding"]
+    coding = ", ".join(codings).strip().lower()
     decoder = _DECODERS[coding]() if coding in _DECODERS and method != "HEAD" else None
     kept = bytearray()
     read = 0
-    for chunk in response.iter_raw():
+    for chunk in chunks:
         read += len(chunk)
         room = limits.decompressed_bytes if decoder else limits.body_bytes
         if decoder:
@@ -617,6 +637,18 @@ _DECODERS: dict[str, Callable[[], zlib._Decompress]] = {
 def _place(probe: Probe) -> str:
     """Name what a probe asks: one instance may hang and another not."""
     return f"{probe.origin} {probe.operation}" if probe.origin else probe.operation
+
+
+@cache
+def _parsed(origin: str) -> httpx.URL:
+    """Take apart one of the few origins that a client pins."""
+    return httpx.URL(origin)
+
+
+def _text_fields(fields: Iterable[tuple[bytes, bytes]]) -> Headers:
+    return tuple(
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in fields
+    )
 
 
 def _bytes(text: str) -> bytes:
