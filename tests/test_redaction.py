@@ -600,6 +600,33 @@ def test_a_text_once_found_clean_is_looked_through_again() -> None:
     assert redactor.redact(text) == "beta is [redacted:beta]"
 
 
+def test_a_text_that_held_one_credential_is_looked_through_again() -> None:
+    """What was found in it is remembered, and forgotten when there is more to find."""
+    alpha, beta = "sk_live_" + "Zx81bQ7nfw2Kd5Lp", "sk_live_" + "h3Vt9Qm0Ry6Ws4Uc"
+    made, text = redactor(alpha), f"{alpha} {beta}"
+    for _ in range(2):
+        assert made.redact(text) == f"[redacted:alpha] {beta}"
+    made.add(Credential(label="beta", value=beta))
+    assert made.redact(text) == "[redacted:alpha] [redacted:beta]"
+    for place in ("body", "header X"):
+        assert {leak.place for leak in made.scrub(text, place)[1]} == {place}
+
+
+def test_to_add_what_is_known_changes_nothing() -> None:
+    made = redactor(KEY)
+    assert made.add(Credential(label="beta", value=KEY, public_prefix=PREFIX))
+    assert made.add(Credential(label="beta", value=KEY, public_prefix=PREFIX))
+    assert made.redact(KEY) == "[redacted:alpha]"
+    assert not made.add(Credential(label="weak", value="open"))
+    assert not made.add(Credential(label="weak", value="open"))
+
+
+def test_more_texts_than_are_remembered_are_redacted_all_the_same() -> None:
+    made = redactor(KEY)
+    for number in range(9_000):
+        assert made.redact(f"{number} is {KEY}") == f"{number} is [redacted:alpha]"
+
+
 @pytest.mark.parametrize("before", [0, 1, 6, 255 * 7, 256 * 7 - 3, 256 * 7, 3_000])
 def test_a_credential_is_found_wherever_a_long_text_is_cut(before: int) -> None:
     value = "sk_live_" + "Zx81bQ7nfw2Kd5Lp"

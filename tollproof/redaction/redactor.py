@@ -26,10 +26,11 @@ _STRIDE = RUN - _GRAM + 1
 #: Places looked up in one go; cuts a text into grams at the speed of C.
 _BLOCK = 256
 _CUT = struct.Struct(f"{_GRAM}s{_STRIDE - _GRAM}x" * _BLOCK)
-#: Texts found clean that are remembered: header fields say the same again and again.
+#: Texts that were looked through and are remembered, with what was found: header
+#: fields say the same again and again, and a caller sends the same credential.
 _REMEMBERED = 4_096
-#: Characters of the longest such text.
-_LONGEST = 256
+#: Characters of the longest such text: a token fits.
+_LONGEST = 1_024
 
 #: Header fields whose value is a credential whether or not it is known to the run.
 _SECRET_FIELDS = frozenset(
@@ -73,9 +74,11 @@ class Redactor:
         # length: a whole is looked up by its text, however many mutants end alike.
         self._grams: dict[bytes, tuple[tuple[int, int], ...]] = {}
         self._short: tuple[Form, ...] = ()
-        # Texts in which nothing of all this was found. One more credential, and they
-        # are forgotten; who began to look before then remembers in the old set.
-        self._clean: set[str] = set()
+        # Values and prefixes of what was added, and whether it is looked for.
+        self._added: dict[tuple[str, str], bool] = {}
+        # What a text in a place was scrubbed to. One more credential, and all of it is
+        # forgotten; who began to look before then remembers in the old dictionary.
+        self._scrubbed: dict[tuple[str, str], tuple[str, tuple[Leak, ...]]] = {}
 
     def add(self, credential: Credential) -> bool:
         """Look for this credential from now on.
@@ -84,15 +87,19 @@ class Redactor:
             False when it is too weak to be looked for (fewer than six characters, a
             short word or number, a repetition): it would be found everywhere.
         """
-        found = forms(credential)
+        known = credential.value, credential.public_prefix
         with self._lock:
+            if known in self._added:
+                return self._added[known]
+            found = forms(credential)
             for form in found:
                 if form.exact is not None:
                     self._labels.setdefault(form.exact, form.label)
                 if form.text not in self._wholes:
                     self._wholes[form.text] = form
                     self._enter(form)
-            self._clean = set()
+            self._added[known] = bool(found)
+            self._scrubbed = {}
         return bool(found)
 
     def _enter(self, form: Form) -> None:
@@ -105,7 +112,7 @@ class Redactor:
             # What is there already stays, and of equal ones the first is kept.
             places = range(size - RUN, form.first - 1, -1)
             runs = {text[place : place + RUN]: (form, place) for place in places}
-            for known in [run for run in runs if run in self._runs]:
+            for known in runs.keys() & self._runs.keys():
                 del runs[known]
             self._runs.update(runs)
             places = range(form.first, size - _GRAM + 1)
@@ -133,14 +140,20 @@ class Redactor:
 
     def scrub(self, text: str, place: str) -> tuple[str, tuple[Leak, ...]]:
         """Return the redacted text and what it gave away, in one pass."""
-        clean = self._clean
-        if text in clean:
-            return text, ()
+        scrubbed = self._scrubbed
+        if (known := scrubbed.get((text, place))) is not None:
+            return known
+        found = self._scrub(text, place)
+        if len(text) <= _LONGEST:
+            if len(scrubbed) >= _REMEMBERED:
+                scrubbed.clear()
+            scrubbed[text, place] = found
+        return found
+
+    def _scrub(self, text: str, place: str) -> tuple[str, tuple[Leak, ...]]:
         data = _data(text)
         spans = self._spans(data, place)
         if not spans:
-            if len(text) <= _LONGEST and len(clean) < _REMEMBERED:
-                clean.add(text)
             return text, ()
         pieces, end = [], 0
         for span in spans:
