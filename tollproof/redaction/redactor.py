@@ -65,8 +65,8 @@ class Redactor:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # Runs of twelve of the secret parts, each with one form that has it and where.
-        self._runs: dict[bytes, tuple[Form, int]] = {}
+        # Runs of twelve of the secret parts, each with one form that has it.
+        self._runs: dict[bytes, Form] = {}
         # Forms by their text, and what a given spelling of a plain one is called.
         self._wholes: dict[bytes, Form] = {}
         self._labels: dict[bytes, str] = {}
@@ -108,13 +108,11 @@ class Redactor:
             self._short += (form,)
             return
         if not form.whole:
-            # A dictionary at a time: a JWT has some thousand runs in all its forms.
-            # What is there already stays, and of equal ones the first is kept.
-            places = range(size - RUN, form.first - 1, -1)
-            runs = {text[place : place + RUN]: (form, place) for place in places}
-            for known in runs.keys() & self._runs.keys():
-                del runs[known]
-            self._runs.update(runs)
+            # A dictionary at a time, and nothing made for a run but the run: a JWT has
+            # some thousand in all its forms. What is there already stays.
+            places = range(form.first, size - RUN + 1)
+            runs = {text[place : place + RUN] for place in places}
+            self._runs.update(dict.fromkeys(runs.difference(self._runs), form))
             places = range(form.first, size - _GRAM + 1)
             grams = {text[place : place + _GRAM] for place in places}
             self._grams.update(dict.fromkeys(grams.difference(self._grams), ()))
@@ -246,10 +244,10 @@ class Redactor:
             yield from self._wholes_at(text, place)
             for start in range(max(place - _STRIDE + 1, 0), place + 1):
                 run = text[start : start + RUN]
-                found = self._runs.get(run)
-                if found is None or len(set(run)) <= 2:
+                form = self._runs.get(run)
+                if form is None or len(set(run)) <= 2:
                     continue
-                form, offset = found
+                offset = form.text.index(run, form.first)
                 aligned = form, start - offset
                 if start < followed.get(aligned, 0):
                     continue
