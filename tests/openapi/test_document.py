@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 from collections.abc import Iterator, Mapping
@@ -15,9 +16,10 @@ from hypothesis import strategies as st
 
 from tests import servers
 from tests.deploying import deployment_of, document, responding, with_document
-from tollproof.errors import ProfileError, UsageError
+from tollproof.errors import ProfileError, Undetermined, UsageError
 from tollproof.openapi.document import Document, read_operations
 from tollproof.openapi.drawer import Drawer
+from tollproof.openapi.reading import TOLD_LIMIT
 from tollproof.operations import Operation
 from tollproof.profile.load import load_profile
 from tollproof.profile.target import Target
@@ -256,6 +258,38 @@ def test_the_profile_comes_before_the_document() -> None:
 
     assert found.example(only(found), {"x": "a/b c"}).path == "/a/a%2Fb%20c"
     assert found.example(only(found), {}).path == "/a/1"
+
+
+def test_what_people_wrote_is_told_with_the_document() -> None:
+    given_ = [parameter("x", "path"), parameter("q", example=1)]
+    paths = {"/a/{x}": {"put": {**taking({}, example=[1]), "parameters": given_}}}
+    drawer = Drawer()
+    text = json.dumps(document(paths))
+    found = read_operations(text, source="api.json", target=TARGET, drawer=drawer)
+    asked = drawer.example(0, "PUT /a/{x}", {"x": "b"})
+    drawer.close()
+    example = found.example(only(found), {"x": "b", "other": "c"})
+
+    assert example.target == "/a/b?q=1" == f"{asked['path']}?{asked['query']}"
+    assert [list(line) for line in example.headers] == asked["headers"]
+    assert base64.b64encode(example.body).decode() == asked["body"]
+    assert example.certain is asked["certain"] is True
+    with pytest.raises(Undetermined, match="has ended"):
+        found.example(only(found), {})  # to be made up
+
+
+def test_a_long_request_is_asked_for_when_it_is_wanted() -> None:
+    long = "x" * TOLD_LIMIT
+    found = read(
+        {"/a": {"post": taking({}, example=long)}, "/b": {"get": responding()}}
+    )
+
+    for operation in found.operations:
+        example = found.example(operation, {})
+        assert example.certain
+        assert example.body == (
+            b'"%s"' % long.encode() if example.path == "/a" else b""
+        )
 
 
 def test_what_nobody_wrote_is_generated_and_said_to_be_uncertain() -> None:

@@ -5,7 +5,26 @@ Must not import what reads documents.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A request that the document's author wrote, but for values of the path.
+
+    Attributes:
+        values: of the path's parameters, by name, as texts.
+        wanting: names of those that the author gives no value.
+        query: encoded, without `?`.
+        body: in base64.
+    """
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    wanting: tuple[str, ...] = ()
+    query: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +36,7 @@ class Described:
         media_type: of the request body, JSON if there is a choice; empty for none.
         parameters: names of those in the path.
         line: of the document's text, 0 when it was not found.
+        written: a request; None where some of it is to be made up, or it is long.
     """
 
     method: str
@@ -25,6 +45,7 @@ class Described:
     media_type: str
     parameters: tuple[str, ...]
     line: int
+    written: Written | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

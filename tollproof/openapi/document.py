@@ -10,8 +10,9 @@ import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from tollproof.openapi.described import Written
 from tollproof.openapi.drawer import Drawer
-from tollproof.operations import Example, Operation
+from tollproof.operations import Example, Operation, expand
 from tollproof.profile.target import Target
 
 #: Invalid bodies of one operation, unless more are asked for.
@@ -32,6 +33,7 @@ class Document:
     prefix: str
     unreadable: Mapping[str, str]
     lines: Mapping[str, int]
+    _written: Mapping[str, Written] = field(repr=False)
     _drawer: Drawer = field(repr=False)
     _number: int = field(repr=False)
 
@@ -45,6 +47,17 @@ class Document:
         Raises:
             Undetermined: it takes too long to be made.
         """
+        written = self._written.get(operation.label)
+        if written is not None and values.keys() >= set(written.wanting):
+            given = {
+                name: values[name] for name in values.keys() & operation.parameters
+            }
+            return Example(
+                path=expand(operation.path, {**written.values, **given}),
+                query=written.query,
+                headers=written.headers,
+                body=base64.b64decode(written.body),
+            )
         found = self._drawer.example(self._number, operation.label, dict(values))
         return Example(
             path=found["path"],
@@ -125,6 +138,11 @@ def read_operations(
             if not target.is_excluded(item.label)
         },
         lines=lines,
+        _written={
+            f"{item.method} {item.path}": item.written
+            for item in found.operations
+            if item.written is not None
+        },
         _drawer=drawer,
         _number=number,
     )

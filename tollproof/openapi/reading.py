@@ -6,8 +6,9 @@ nor know what a profile says of the operations.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import schemathesis
@@ -16,8 +17,13 @@ from schemathesis.errors import LoaderError
 
 from tollproof.documents import operation_lines, parse_document
 from tollproof.errors import UsageError
-from tollproof.openapi.described import Described, Description, Unreadable
+from tollproof.openapi.described import Described, Description, Unreadable, Written
 from tollproof.openapi.drawing import BROKEN
+from tollproof.openapi.requests import written
+
+#: Characters of requests that people wrote which are told with a document. All others
+#: are asked for one by one: many operations can share what is long.
+TOLD_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +53,18 @@ def read(text: str, source: str) -> Reading:
     lines = operation_lines(text, handles)
     operations: list[Described] = []
     unreadable = [item for item in found if isinstance(item, Unreadable)]
+    left = TOLD_LIMIT
     for label, handle in handles.items():
         try:
-            operations.append(_described(handle, default, lines.get(label, 0)))
+            described = _described(handle, default, lines.get(label, 0))
         except BROKEN as error:
             unreadable.append(Unreadable(label=label, problem=_first_line(error)))
+            continue
+        request = _written(handle)
+        if request is not None and (size := len(str(request))) <= left:
+            left -= size
+            described = replace(described, written=request)
+        operations.append(described)
     description = Description(
         operations=tuple(operations),
         prefix=_prefix(document),
@@ -107,6 +120,13 @@ def _described(handle: Any, default: Any, line: int) -> Described:
         parameters=tuple(parameter.name for parameter in handle.path_parameters),
         line=line,
     )
+
+
+def _written(handle: Any) -> Written | None:
+    # What is wrong with it is of interest to whoever asks for a request.
+    with contextlib.suppress(*BROKEN):
+        return written(handle)
+    return None
 
 
 def _unreadable(error: Any) -> Unreadable:

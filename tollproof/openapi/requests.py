@@ -5,6 +5,7 @@ Knows what Schemathesis knows of one operation. Must not know whose request it i
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.adapter.parameters import OpenApiBody
 
+from tollproof.openapi.described import Written
 from tollproof.openapi.drawing import BROKEN, draw, first
 from tollproof.openapi.written import (
     body_of,
@@ -23,6 +25,26 @@ from tollproof.openapi.written import (
     writable,
 )
 from tollproof.operations import Example, encode_query, expand
+
+
+def written(handle: Any) -> Written | None:
+    """Return a request as people wrote it, None where some of it is to be made up.
+
+    The values of the path may be wanting: the profile has them, mostly.
+    """
+    query, query_certain = parameters_of(handle.query, {})
+    headers, headers_certain = parameters_of(handle.headers, {})
+    body, media_type, body_certain = body_of(handle)
+    if not (query_certain and headers_certain and body_certain):
+        return None
+    values, _ = parameters_of(handle.path_parameters, {})
+    return Written(
+        values={name: str(value) for name, value in values.items()},
+        wanting=tuple(sorted(required_of(handle.path_parameters) - values.keys())),
+        query=encode_query(query),
+        headers=_lines(headers, body, media_type),
+        body=base64.b64encode(body).decode(),
+    )
 
 
 def example(handle: Any, values: Mapping[str, object]) -> Example:
@@ -50,16 +72,20 @@ def example(handle: Any, values: Mapping[str, object]) -> Example:
         if not body_certain and case is not None:
             media_type = case.media_type or media_type
             body = encoded(spoken(case.body, handle), media_type)
-    lines = tuple((name, str(value)) for name, value in headers.items())
-    if body:
-        lines += (("Content-Type", media_type),)
     return Example(
         path=expand(handle.path, path_values),
         query=encode_query(query),
-        headers=lines,
+        headers=_lines(headers, body, media_type),
         body=body,
         certain=certain,
     )
+
+
+def _lines(
+    headers: Mapping[str, Any], body: bytes, media_type: str
+) -> tuple[tuple[str, str], ...]:
+    lines = tuple((name, str(value)) for name, value in headers.items())
+    return (*lines, ("Content-Type", media_type)) if body else lines
 
 
 def invalid_bodies(handle: Any, run_seed: int, count: int) -> tuple[bytes, ...]:
