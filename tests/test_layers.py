@@ -49,6 +49,24 @@ def test_dependencies_point_one_way() -> None:
     assert " 0 broken" in finished.stdout
 
 
+def test_loading_every_check_imports_nothing_that_measures_under_load() -> None:
+    told = """
+import sys
+from tollproof import session
+from tollproof.catalogue import load_entries
+from tollproof.resources import bundled
+
+assert load_entries([bundled("suites")])
+print(*sys.modules)
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", told], capture_output=True, text=True, check=True
+    )
+
+    dear = {"tollproof.quota", "tollproof.sustain", "tollproof.load.engine"}
+    assert not dear & set(finished.stdout.split())
+
+
 @pytest.mark.parametrize("path", sources("tollproof"), ids=named)
 def test_no_assertion_can_be_switched_off(path: Path) -> None:
     lines = [

@@ -5,6 +5,10 @@ waiting, and latency counts from then on: the wait that a slow target causes is 
 The rate-limit promise is judged all the while, key by key and window by window.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from tollproof import (
     API,
     ASVS,
@@ -24,7 +28,10 @@ from tollproof import (
 )
 from tollproof.load.figures import sentence
 from tollproof.load.summary import Breach, Threshold, beyond_repair, breaches
-from tollproof.sustain import Sustenance, measurement
+from tollproof.under_load import sustained
+
+if TYPE_CHECKING:
+    from tollproof.sustain import Sustenance
 
 LIMITED = (API(4, 2023), CWE(770), ASVS("5.0.0", "2.4.1"))
 
@@ -43,7 +50,7 @@ def _judge(
     """
     if not thresholds:
         return not_applicable(f"The profile promises nothing of {what}.")
-    found = measurement(target)
+    found = sustained(target)
     figures = found.figures
     if found.trouble:
         missed = beyond_repair(found.summary, thresholds, refusals=found.refusals)
@@ -104,7 +111,7 @@ def _is_behind(target: Target) -> bool:
     promised = target.profile.promises.load
     least = promised.per_second if promised else None
     bounds = [Threshold(figure="per_second", least=least)] if least else []
-    found = measurement(target)
+    found = sustained(target)
     return not found.trouble and bool(bounds and breaches(found.summary, bounds))
 
 
@@ -191,7 +198,7 @@ def test_errors(target: Target) -> Verdict:
     """A server error, or no answer at all, under a load that was promised to fit."""
     promised = target.profile.promises.load
     most = promised.errors if promised else None
-    statuses = measurement(target).summary.statuses
+    statuses = sustained(target).summary.statuses
     if _is_behind(target) and not any(name >= "500" for name in statuses):
         return _behind("the share of requests without an answer")
     bounds = [Threshold(figure="errors", most=most)] if most is not None else []
@@ -212,7 +219,7 @@ def test_refused(target: Target) -> Verdict:
     """A load that was promised to fit must not meet the limit."""
     promised = target.profile.promises.load
     most = promised.refused if promised else None
-    seen = measurement(target).throughout
+    seen = sustained(target).throughout
     if seen is not None and seen.under:
         return inconclusive(
             Reason.PRECONDITION,
@@ -234,7 +241,7 @@ def test_refused(target: Target) -> Verdict:
 )
 def test_over_admission(target: Target) -> Verdict:
     """A limiter may be right when it is watched and wrong after an hour of load."""
-    found = measurement(target)
+    found = sustained(target)
     seen, promise = found.throughout, found.promised
     if seen is None or promise is None:
         return not_applicable("The profile promises no rate limit.")
@@ -289,7 +296,7 @@ def test_over_admission(target: Target) -> Verdict:
 )
 def test_under_admission(target: Target) -> Verdict:
     """A refusal when fewer than the limit can have been admitted in the window."""
-    found = measurement(target)
+    found = sustained(target)
     seen, promise = found.throughout, found.promised
     if seen is None or promise is None:
         return not_applicable("The profile promises no rate limit.")

@@ -22,8 +22,8 @@ from tollproof import (
     Verdict,
     check,
 )
-from tollproof.quota import verdict_on
 from tollproof.ratelimit.finding import Aspect
+from tollproof.under_load import limited
 
 LIMITED = (API(4, 2023), CWE(770), ASVS("5.0.0", "2.4.1"))
 NEEDS = ("promises.rate_limit", "identity.live")
@@ -41,7 +41,7 @@ NEEDS = ("promises.rate_limit", "identity.live")
 )
 def test_over_admission(target: Target) -> Verdict:
     """A limit that gives way under load is no limit when it is needed."""
-    return verdict_on(target, Aspect.OVER_ADMISSION)
+    return limited(target, Aspect.OVER_ADMISSION)
 
 
 @check(
@@ -56,7 +56,7 @@ def test_over_admission(target: Target) -> Verdict:
 )
 def test_under_admission(target: Target) -> Verdict:
     """What was promised was also sold: refusing it is an outage for who keeps to it."""
-    return verdict_on(target, Aspect.UNDER_ADMISSION, Aspect.PACED)
+    return limited(target, Aspect.UNDER_ADMISSION, Aspect.PACED)
 
 
 @check(
@@ -71,7 +71,7 @@ def test_under_admission(target: Target) -> Verdict:
 )
 def test_races(target: Target) -> Verdict:
     """A synchronised burst finds counters that are read first and written later."""
-    return verdict_on(target, Aspect.RACES)
+    return limited(target, Aspect.RACES)
 
 
 @check(
@@ -86,7 +86,7 @@ def test_races(target: Target) -> Verdict:
 )
 def test_workers(target: Target) -> Verdict:
     """A counter in each process multiplies the limit by their number."""
-    return verdict_on(target, Aspect.WORKERS)
+    return limited(target, Aspect.WORKERS)
 
 
 @check(
@@ -101,7 +101,7 @@ def test_workers(target: Target) -> Verdict:
 )
 def test_stays_closed(target: Target) -> Verdict:
     """Who attacks does not stop at the first refusal."""
-    return verdict_on(target, Aspect.STAYS_CLOSED)
+    return limited(target, Aspect.STAYS_CLOSED)
 
 
 @check(
@@ -116,7 +116,7 @@ def test_stays_closed(target: Target) -> Verdict:
 )
 def test_edge(target: Target) -> Verdict:
     """Fixed windows let two allowances through within seconds, around their edge."""
-    return verdict_on(target, Aspect.EDGE)
+    return limited(target, Aspect.EDGE)
 
 
 @check(
@@ -131,7 +131,7 @@ def test_edge(target: Target) -> Verdict:
 )
 def test_algorithm(target: Target) -> Verdict:
     """Clients pace themselves by how they think they are counted."""
-    return verdict_on(target, Aspect.ALGORITHM)
+    return limited(target, Aspect.ALGORITHM)
 
 
 @check(
@@ -146,7 +146,7 @@ def test_algorithm(target: Target) -> Verdict:
 )
 def test_window(target: Target) -> Verdict:
     """A window that is shorter is a higher limit; a longer one is a lower."""
-    return verdict_on(target, Aspect.WINDOW)
+    return limited(target, Aspect.WINDOW)
 
 
 @check(
@@ -161,7 +161,7 @@ def test_window(target: Target) -> Verdict:
 )
 def test_recovery(target: Target) -> Verdict:
     """A counter without an end locks its key out for good."""
-    return verdict_on(target, Aspect.RECOVERY)
+    return limited(target, Aspect.RECOVERY)
 
 
 @check(
@@ -176,7 +176,7 @@ def test_recovery(target: Target) -> Verdict:
 )
 def test_isolation(target: Target) -> Verdict:
     """A shared bucket lets one tenant silence all others."""
-    return verdict_on(target, Aspect.ISOLATION)
+    return limited(target, Aspect.ISOLATION)
 
 
 @check(
@@ -191,7 +191,7 @@ def test_isolation(target: Target) -> Verdict:
 )
 def test_sharing(target: Target) -> Verdict:
     """A limit per organisation that counts by key is as high as there are keys."""
-    return verdict_on(target, Aspect.SHARING)
+    return limited(target, Aspect.SHARING)
 
 
 @check(
@@ -206,7 +206,7 @@ def test_sharing(target: Target) -> Verdict:
 )
 def test_scope(target: Target) -> Verdict:
     """A limit per key that each operation counts anew is as high as there are many."""
-    return verdict_on(target, Aspect.SCOPE)
+    return limited(target, Aspect.SCOPE)
 
 
 @check(
@@ -221,7 +221,7 @@ def test_scope(target: Target) -> Verdict:
 )
 def test_evasion(target: Target) -> Verdict:
     """Whoever is counted by `X-Forwarded-For` counts themselves."""
-    return verdict_on(target, Aspect.EVASION)
+    return limited(target, Aspect.EVASION)
 
 
 @check(
@@ -236,7 +236,7 @@ def test_evasion(target: Target) -> Verdict:
 )
 def test_counting(target: Target) -> Verdict:
     """Where refusals count, a client that keeps asking never recovers."""
-    return verdict_on(target, Aspect.COUNTING)
+    return limited(target, Aspect.COUNTING)
 
 
 @check(
@@ -251,7 +251,7 @@ def test_counting(target: Target) -> Verdict:
 )
 def test_errors_counted(target: Target) -> Verdict:
     """Whoever guesses at objects is answered with errors, and needs many of them."""
-    return verdict_on(target, Aspect.ERRORS)
+    return limited(target, Aspect.ERRORS)
 
 
 @check(
@@ -266,7 +266,7 @@ def test_errors_counted(target: Target) -> Verdict:
 )
 def test_failed_authentications(target: Target) -> Verdict:
     """Without a limit a credential is guessed, however long that takes."""
-    return verdict_on(target, Aspect.STRANGERS)
+    return limited(target, Aspect.STRANGERS)
 
 
 @check(
@@ -281,4 +281,4 @@ def test_failed_authentications(target: Target) -> Verdict:
 )
 def test_status(target: Target) -> Verdict:
     """A 503 sends clients to another server; a 403 makes them give up."""
-    return verdict_on(target, Aspect.STATUS)
+    return limited(target, Aspect.STATUS)

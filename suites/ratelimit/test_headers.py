@@ -18,8 +18,8 @@ from tollproof import (
     Verdict,
     check,
 )
-from tollproof.quota import verdict_on
 from tollproof.ratelimit.finding import Aspect
+from tollproof.under_load import limited
 
 HEADERS = (API(4, 2023), CWE(394))
 NEEDS = ("promises.rate_limit.headers", "identity.live")
@@ -37,7 +37,7 @@ NEEDS = ("promises.rate_limit.headers", "identity.live")
 )
 def test_limit(target: Target) -> Verdict:
     """Clients divide their work by this number."""
-    return verdict_on(target, Aspect.LIMIT)
+    return limited(target, Aspect.LIMIT)
 
 
 @check(
@@ -52,7 +52,7 @@ def test_limit(target: Target) -> Verdict:
 )
 def test_remaining(target: Target) -> Verdict:
     """A client that was told five are left and is refused cannot plan at all."""
-    return verdict_on(target, Aspect.REMAINING)
+    return limited(target, Aspect.REMAINING)
 
 
 @check(
@@ -67,7 +67,7 @@ def test_remaining(target: Target) -> Verdict:
 )
 def test_reset(target: Target) -> Verdict:
     """Clients sleep until then, all of them."""
-    return verdict_on(target, Aspect.RESET)
+    return limited(target, Aspect.RESET)
 
 
 @check(
@@ -82,7 +82,7 @@ def test_reset(target: Target) -> Verdict:
 )
 def test_retry_after(target: Target) -> Verdict:
     """A delay rounded down makes every obedient client fail twice."""
-    return verdict_on(target, Aspect.RETRY_AFTER)
+    return limited(target, Aspect.RETRY_AFTER)
 
 
 @check(
@@ -97,4 +97,4 @@ def test_retry_after(target: Target) -> Verdict:
 )
 def test_ietf(target: Target) -> Verdict:
     """What other software reads by itself must be right."""
-    return verdict_on(target, Aspect.IETF)
+    return limited(target, Aspect.IETF)
