@@ -23,6 +23,7 @@ from tollproof.cases import NONE, Case, Selection
 from tollproof.deployment import Deployment
 from tollproof.errors import ArtefactRefused, UsageError
 from tollproof.folder import forget_former, make_room, restore
+from tollproof.forks import beside
 from tollproof.judgement import with_waivers
 from tollproof.model import (
     About,
@@ -241,8 +242,8 @@ class Session:
             run, self.profile.waivers, datetime.now().astimezone().date()
         )
         self.progress.ended(self.run)
-        written = [self._write(FORMATS[name], self.run) for name in self.formats]
-        self.refused = tuple(reason for reason in written if reason)
+        self.deployment.close()  # its threads are in the way of a fork
+        self.refused = tuple(filter(None, self._write_all(self.run)))
         forget_former(self.folder)
         for reason in self.refused:
             sys.stderr.write(f"tollproof: {reason}\n")
@@ -256,6 +257,18 @@ class Session:
         """Do so in one process of several, and leave word for the one that reports."""
         if left := self.tidy():
             write_leftovers(self.folder, self.worker, left)
+
+    def _write_all(self, run: Run) -> list[str]:
+        """Write every report; return why each was refused, or an empty text.
+
+        The first takes longest, and is written beside the others where that is allowed.
+        """
+        first, *others = (
+            partial(self._write, FORMATS[name], run) for name in self.formats
+        )
+        waiting = beside(first) if self.processes > 1 else first
+        rest = [write() for write in others]
+        return [waiting(), *rest]
 
     def _write(self, form: Format, run: Run) -> str:
         """Write one report; return why it was refused, or an empty text."""

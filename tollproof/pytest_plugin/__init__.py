@@ -24,6 +24,7 @@ import pytest
 from tollproof.cases import SUBJECTS, WHOLE, Case, cases
 from tollproof.declare import spec_of
 from tollproof.errors import Undetermined, UsageError
+from tollproof.forks import can_fork
 from tollproof.judgement import exit_code
 from tollproof.model import Result, Severity, Tier
 from tollproof.pytest_plugin.items import (
@@ -373,6 +374,8 @@ def _spread(session: pytest.Session, state: Session) -> Spread | None:
     config = session.config
     if state.processes < 2 or not config.getoption("tollproof_progress"):
         return None
+    if not can_fork():
+        return None  # a plugin of somebody's has threads
     if session.testsfailed or config.getoption("collectonly"):
         return None  # a suite cannot be read: pytest will run nothing
     items = _direct(session, Turn.ANY)
