@@ -269,7 +269,7 @@ class Consent(Section):
     key_lifecycle: Flag = False
     """Create and revoke keys, and clients of the token endpoint; rotate and retire the
     keys of a test issuer."""
-    budget: Budget = Budget()
+    budget: Budget = Field(default_factory=Budget)
     """How much may be sent."""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from pydantic import PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from tollproof.profile import needs
 from tollproof.profile.acts import (
@@ -43,7 +43,7 @@ class Profile(Section):
     """Where it is."""
     identities: Mapping[str, Identity] = {}
     """Who calls it."""
-    promises: Promises = Promises()
+    promises: Promises = Field(default_factory=Promises)
     """What it says is true."""
     sdk: Sdk | None = None
     """Instead of a target: a client SDK and what it promises."""
@@ -53,7 +53,7 @@ class Profile(Section):
     """How clients of the token endpoint are created and revoked."""
     places: Places | None = None
     """Where secrets are looked for."""
-    consent: Consent = Consent()
+    consent: Consent = Field(default_factory=Consent)
     """What tollproof may do."""
     waivers: tuple[WaiverField, ...] = ()
     """Failures that are accepted until a day."""

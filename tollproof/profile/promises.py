@@ -156,7 +156,7 @@ class Policy(Section):
     """Requests admitted at once, where that differs from `limit`."""
     tolerance: Ratio = 0.0
     """Share of `limit` that may be admitted too much or too little."""
-    counts: Counts = Counts()
+    counts: Counts = Field(default_factory=Counts)
     """Which requests count."""
 
 
@@ -384,7 +384,7 @@ class Promises(Section):
     asks for one; false where the deployment promises none and that is accepted."""
     realm: Text | None = None
     """The realm it names."""
-    refusal: Refusal = Refusal()
+    refusal: Refusal = Field(default_factory=Refusal)
     """The statuses of refusals."""
     doubled_header: Literal["refuse", "tolerate"] | None = None
     """What becomes of two Authorization fields in one request; where nothing is said
@@ -397,7 +397,7 @@ class Promises(Section):
     """The envelope of errors."""
     headers: tuple[HeaderPromise, ...] = ()
     """Header fields that are required or forbidden."""
-    transport: Transport = Transport()
+    transport: Transport = Field(default_factory=Transport)
     """What every response is held to unless switched off."""
     rate_limit: RateLimit | None = None
     """How often a caller may ask."""

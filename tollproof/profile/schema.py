@@ -6,20 +6,31 @@ it prints is `profiles/profile.schema.json`.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
+import textwrap
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import pairwise
 from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
 
 from tollproof.profile.locate import Path
 from tollproof.profile.model import Profile
+from tollproof.profile.values import Section
 
 TITLE = "tollproof profile"
 
 
 def profile_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a profile, a description on every key."""
-    schema = Profile.model_json_schema(by_alias=True)
+    schema = Profile.model_json_schema(by_alias=True, schema_generator=_Generator)
+    sections = {Profile.__name__: schema, **schema["$defs"]}
+    for section in _sections(Section):
+        if section.__name__ in sections:
+            _describe(section, sections[section.__name__]["properties"])
     schema["required"] = ["name"]
     schema["oneOf"] = [{"required": ["target"]}, {"required": ["sdk"]}]
     return {
@@ -27,6 +38,51 @@ def profile_schema() -> dict[str, Any]:
         **_tidy(schema),
         "title": TITLE,
     }
+
+
+class _Generator(GenerateJsonSchema):
+    """As pydantic's own, with the defaults that are made when they are needed."""
+
+    def get_default_value(self, schema: Any) -> Any:
+        factory = schema.get("default_factory")
+        return factory() if factory else super().get_default_value(schema)
+
+
+def _sections(kind: type[Section]) -> Iterator[type[Section]]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from _sections(below)
+
+
+def _describe(section: type[Section], properties: dict[str, Any]) -> None:
+    """Put the text below each field of a model into the model's schema.
+
+    Pydantic can do so itself, but only by reading the source of every model whenever it
+    is imported, and a run needs no description.
+    """
+    written = {
+        name: text
+        for kind in reversed(section.__mro__)
+        if issubclass(kind, Section)
+        for name, text in _written(kind)
+    }
+    for name, field in section.model_fields.items():
+        if name in written and field.description is None:
+            key = field.alias or name
+            described = {**properties[key], "description": written[name]}
+            properties[key] = dict(sorted(described.items()))
+
+
+def _written(kind: type[Section]) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a class, each with the text that stands below it."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    for item, below in pairwise(tree.body if isinstance(tree, ast.ClassDef) else ()):
+        match item, below:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                yield name, inspect.cleandoc(text)
 
 
 def schema_text() -> str:

@@ -126,7 +126,7 @@ class Target(Section):
     """Seconds to wait for one response."""
     proxy: ProxyUrl | None = None
     """Proxy through which every request goes."""
-    tls: Tls = Tls()
+    tls: Tls = Field(default_factory=Tls)
     """How TLS connections are made."""
     operations: tuple[DeclaredOperation, ...] = ()
     """Operations declared by hand."""

@@ -60,9 +60,11 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         hide_input_in_errors=True,
         allow_inf_nan=False,
+        # The validator of a profile holds those of its sections: they need none of
+        # their own, unless one of them is made while the models are imported.
+        defer_build=True,
     )
 
 
