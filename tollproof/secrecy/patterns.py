@@ -12,9 +12,8 @@ import json
 import re
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
-
-from detect_secrets.settings import get_plugins, transient_settings
 
 from tollproof.secrecy.finding import Finding
 
@@ -77,9 +76,7 @@ def find_patterns(text: str, where: str) -> tuple[Finding, ...]:
     Takes time linear in the length of the text.
     """
     found: dict[Finding, None] = {}
-    # detect-secrets keeps its settings in one place for the whole process.
-    with _lock, transient_settings(_settings(_REGEX)):
-        plugins = get_plugins()
+    with _detectors(_REGEX) as plugins:
         for number, line in enumerate(text.split("\n"), 1):
             for stretch in _stretches(line):
                 for plugin in plugins:
@@ -98,8 +95,7 @@ def find_patterns(text: str, where: str) -> tuple[Finding, ...]:
 def find_random(document: Any, where: str) -> tuple[Finding, ...]:
     """Return which texts in a parsed document are too random for words, by pointer."""
     found = []
-    with _lock, transient_settings(_settings(_ENTROPY)):
-        plugins = get_plugins()
+    with _detectors(_ENTROPY) as plugins:
         for pointer, value in _texts(document, ""):
             if not SHORTEST <= len(value) <= LONGEST or _PLACEHOLDER.match(value):
                 continue
@@ -121,8 +117,17 @@ def parsed(text: str) -> Any:
         return None
 
 
-def _settings(names: Sequence[str]) -> dict[str, Any]:
-    return {"plugins_used": [{"name": name} for name in names], "filters_used": []}
+@contextmanager
+def _detectors(names: Sequence[str]) -> Iterator[Sequence[Any]]:
+    """Give detect-secrets' plugins of these names, to one thread at a time."""
+    # It comes with an HTTP library, to verify what it finds: fifty milliseconds that
+    # only a run with places to search should spend.
+    from detect_secrets.settings import get_plugins, transient_settings
+
+    settings = {"plugins_used": [{"name": name} for name in names], "filters_used": []}
+    # It keeps its settings in one place for the whole process.
+    with _lock, transient_settings(settings):
+        yield get_plugins()
 
 
 def _is_random(plugin: Any, value: str) -> bool:
