@@ -525,6 +525,25 @@ class TestViews:
                 assert text[low:high] == view.data[place : place + 1]
         assert len(view.data) <= len(text)
 
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            (rb"say \"so\"", b'say "so"'),
+            (rb"a \\" + b'"', b'a \\"'),
+            (rb"a \\\" b", rb"a " + b'\\" b'),
+            (rb"\u0022 \"%22", b'" ""'),
+        ],
+    )
+    def test_a_backslash_before_a_quotation_mark(
+        self, text: bytes, said: bytes
+    ) -> None:
+        """Unless it is itself escaped: then the mark is no part of the escape."""
+        view = undo(text)
+        assert view is not None
+        assert view.data == said
+        low, high = view.source(said.index(b'"'), said.index(b'"') + 1)
+        assert text[low:high] in (b'"', rb"\"", rb"\u0022")
+
     @pytest.mark.parametrize("text", [b"", b"plain", b"100% &c. C:\\q", b"&nosuch;"])
     def test_what_is_no_escape_stays(self, text: bytes) -> None:
         assert undo(text) is None

@@ -244,10 +244,10 @@ class Redactor:
             yield from self._wholes_at(text, place)
             for start in range(max(place - _STRIDE + 1, 0), place + 1):
                 run = text[start : start + RUN]
-                form = self._runs.get(run)
-                if form is None or len(set(run)) <= 2:
+                found = self._runs.get(run)
+                if found is None or len(set(run)) <= 2:
                     continue
-                offset = form.text.index(run, form.first)
+                form, offset = found, found.text.index(run, found.first)
                 aligned = form, start - offset
                 if start < followed.get(aligned, 0):
                     continue

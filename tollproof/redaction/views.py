@@ -9,6 +9,7 @@ import html
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import cached_property
 
 #: How often escapes are undone in what undoing them has left: `%2573`, JSON in JSON.
 DEPTH = 5
@@ -23,69 +24,87 @@ _ESCAPE = re.compile(
 _LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class View:
     """What a text says once its escapes are undone.
 
+    The way back is looked for when it is first asked for: in nearly every text there
+    is nothing to go back from.
+
     Attributes:
-        starts: where in `data` each replacement begins, ascending.
-        ends: where in `data` each replacement ends.
-        sources: the span in the text of the escape behind each replacement.
+        text: the text itself.
+        data: what it says.
     """
 
-    data: bytes
-    starts: list[int] = field(repr=False)
-    ends: list[int] = field(repr=False)
-    sources: list[tuple[int, int]] = field(repr=False)
+    text: bytes = field(repr=False)
+    data: bytes = field(repr=False)
 
     def source(self, low: int, high: int) -> tuple[int, int]:
         """Return the span of the text that `data[low:high]`, not empty, stands for."""
         return self._source(low)[0], self._source(high - 1)[1]
 
     def _source(self, place: int) -> tuple[int, int]:
-        index = bisect_right(self.starts, place) - 1
-        while index >= 0 and self.starts[index] == self.ends[index]:
+        starts, ends, sources = self._way
+        index = bisect_right(starts, place) - 1
+        while index >= 0 and starts[index] == ends[index]:
             index -= 1
-        if index >= 0 and place < self.ends[index]:
-            return self.sources[index]
-        index = bisect_right(self.starts, place) - 1
+        if index >= 0 and place < ends[index]:
+            return sources[index]
+        index = bisect_right(starts, place) - 1
         if index < 0:
             return place, place + 1
-        start = self.sources[index][1] + place - self.ends[index]
+        start = sources[index][1] + place - ends[index]
         return start, start + 1
+
+    @cached_property
+    def _way(self) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+        """Where in `data` each replacement begins and ends, and its escape in `text`.
+
+        In ascending order.
+        """
+        starts: list[int] = []
+        ends: list[int] = []
+        sources: list[tuple[int, int]] = []
+        undone, place, end = _Undone(), 0, 0
+        for match in _ESCAPE.finditer(self.text):
+            plain = undone[match[0]]
+            if plain == match[0]:
+                continue
+            place += match.start() - end
+            end = match.end()
+            starts.append(place)
+            place += len(plain)
+            ends.append(place)
+            sources.append(match.span())
+        return starts, ends, sources
 
 
 def undo(data: bytes) -> View | None:
     """Undo every escape once; None when there is none."""
     if not (b"%" in data or b"\\" in data or b"&" in data or b"\0" in data):
         return None
-    pieces: list[bytes] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    sources: list[tuple[int, int]] = []
-    known: dict[bytes, bytes] = {}
-    place = end = 0
-    for match in _ESCAPE.finditer(data):
-        escape = match[0]
-        text = known.get(escape)
-        if text is None:
-            text = known[escape] = _undone(escape)
-        if text == escape:
-            continue
-        start = match.start()
-        if start > end:
-            pieces.append(data[end:start])
-            place += start - end
-        end = match.end()
-        starts.append(place)
-        pieces.append(text)
-        place += len(text)
-        ends.append(place)
-        sources.append((start, end))
-    if not starts:
-        return None
-    pieces.append(data[end:])
-    return View(data=b"".join(pieces), starts=starts, ends=ends, sources=sources)
+    undone = _Undone()
+    plain = _ESCAPE.sub(lambda match: undone[match[0]], _unquoted(data))
+    return None if plain == data else View(text=data, data=plain)
+
+
+def _unquoted(data: bytes) -> bytes:
+    """Undo only what is before quotation marks, of which JSON in JSON is full.
+
+    A backslash that is itself escaped belongs to no quotation mark, and stays so.
+    """
+    if b'\\"' not in data:
+        return data
+    parts = data.split(b"\\\\")
+    return b"\\\\".join([part.replace(b'\\"', b'"') for part in parts])
+
+
+class _Undone(dict[bytes, bytes]):
+    """What each escape stands for, worked out once."""
+
+    def __missing__(self, escape: bytes) -> bytes:
+        self[escape] = plain = _undone(escape)
+        return plain
 
 
 def escaping(data: bytes) -> str:
