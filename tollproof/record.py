@@ -91,10 +91,20 @@ def read_lines(path: Path, kind: type[T]) -> Iterator[T]:
                 raise RecordError(f"{path}:{number}: {error}") from error
 
 
+def journals(folder: Path) -> list[str]:
+    """Return the names of the processes that have had exchanges, in order."""
+    return sorted(path.stem for path in (folder / JOURNAL).glob("*.jsonl"))
+
+
+def read_journal_of(folder: Path, name: str) -> Iterator[Exchange]:
+    """Yield the exchanges of one process of a run, in order of recording."""
+    return read_lines(folder / JOURNAL / f"{name}.jsonl", Exchange)
+
+
 def read_journal(folder: Path) -> Iterator[Exchange]:
     """Yield every exchange of a run, process by process, in order of recording."""
-    for path in sorted((folder / JOURNAL).glob("*.jsonl")):
-        yield from read_lines(path, Exchange)
+    for name in journals(folder):
+        yield from read_journal_of(folder, name)
 
 
 def write_leftovers(folder: Path, worker: str, left: Iterable[str]) -> None:

@@ -40,7 +40,7 @@ from tollproof.model import (
     to_json,
 )
 from tollproof.opening import Options, open_deployment
-from tollproof.passive import sweep
+from tollproof.passive import Tallies, tallied, verdicts
 from tollproof.plan import Plan
 from tollproof.profile.load import anchors, load_profile
 from tollproof.profile.model import Profile
@@ -51,7 +51,8 @@ from tollproof.record import (
     RESULTS,
     Lines,
     finish,
-    read_journal,
+    journals,
+    read_journal_of,
     read_leftovers,
     read_plan,
     read_run,
@@ -85,6 +86,8 @@ class Session:
         cases: every case of every check collected, by check id and subject.
         formats: names of the reports that are written.
         former: an earlier run that the reports compare with.
+        tallied_elsewhere: waits for what other processes made of their exchanges:
+            name of the journal → the tallies.
         swept: verdicts of the checks that judge exchanges, once they have.
         run: the finished run.
         unreadable: what is wrong with suites that could not be collected.
@@ -105,6 +108,7 @@ class Session:
     former: Run | None = None
     plan: Plan = field(default_factory=Plan)
     cases: dict[str, dict[str, Case]] = field(default_factory=dict)
+    tallied_elsewhere: Callable[[], Mapping[str, Tallies]] = dict
     swept: Mapping[str, Verdict] = field(default_factory=dict)
     run: Run | None = None
     refused: tuple[str, ...] = ()
@@ -209,12 +213,23 @@ class Session:
         return from_json(Result, _redact(to_json(result), self.redactor.redact))
 
     def sweep(self, judges: Mapping[str, Judged]) -> None:
-        """Show every exchange of the run to the checks that judge them, once."""
+        """Show every exchange of the run to the checks that judge them, once.
+
+        Those of a process that has tallied its own are not looked at again.
+        """
         if not self.swept:
-            self.swept = sweep(
-                filter(self._is_of_the_api, read_journal(self.folder)),
-                {name: partial(judged) for name, judged in judges.items()},
+            done = self.tallied_elsewhere()
+            parts = (
+                done.get(name) or self.tally(judges, name)
+                for name in journals(self.folder)
             )
+            self.swept = verdicts([tallied((), judges), *parts])
+
+    def tally(self, judges: Mapping[str, Judged], journal: str) -> Tallies:
+        """Show the exchanges of one process to the checks that judge exchanges."""
+        return tallied(
+            filter(self._is_of_the_api, read_journal_of(self.folder, journal)), judges
+        )
 
     def _is_of_the_api(self, exchange: Exchange) -> bool:
         """Whether the API answered: a token endpoint keeps RFC 6749's promises."""

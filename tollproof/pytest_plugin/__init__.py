@@ -379,7 +379,7 @@ def _spread(session: pytest.Session, state: Session) -> Spread | None:
     if session.testsfailed or config.getoption("collectonly"):
         return None  # a suite cannot be read: pytest will run nothing
     items = _direct(session, Turn.ANY)
-    return Spread(state, items) if items else None
+    return Spread(state, items, tuple(session.items)) if items else None
 
 
 def _direct(session: pytest.Session, when: Turn) -> list[pytest.Function]:
@@ -395,6 +395,7 @@ def _run_spread(session: pytest.Session, spread: Spread) -> None:
     state = session.config.stash[SESSION]
     with unheard():
         spread.run(_direct(session, Turn.FIRST), _tell)
+    state.tallied_elsewhere = spread.tallies
     state.deployment.touch(*state.deployment.identities)
 
 

@@ -33,7 +33,7 @@ def judged(
     """
     spec, case = item.stash[CASE]
     if is_passive(item) and not case.inapplicable:
-        session.sweep(_judges(item.session.items, session))
+        session.sweep(judges_of(item.session.items, session))
 
     def procedure() -> object:
         if case.inapplicable:
@@ -98,7 +98,7 @@ def direct_arguments(item: pytest.Function, session: Session) -> Mapping[str, An
     return {**subjects, TARGET: session.target(spec.id)}
 
 
-def _judges(items: Iterable[pytest.Item], session: Session) -> dict[str, Judged]:
+def judges_of(items: Iterable[pytest.Item], session: Session) -> dict[str, Judged]:
     """Return the function of every check that judges exchanges, by check id."""
     judges: dict[str, Judged] = {}
     for item in items:

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from itertools import chain, groupby
+from itertools import groupby
 
 import pytest
 
 from tollproof.common import Common, Place
 from tollproof.forks import Fork, Say, some_speak
 from tollproof.model import Result, from_json, to_json
-from tollproof.pytest_plugin.judging import direct_arguments, judged
+from tollproof.passive import Tallies, Tally
+from tollproof.pytest_plugin.judging import direct_arguments, judged, judges_of
 from tollproof.session import Session
 
 #: Seconds that a process has to remove what it has created, when the run is ended.
@@ -28,7 +29,6 @@ PATIENCE = 30.0
 Items = Sequence[pytest.Function]
 #: Told of each result: the item, its result, and whether it is written down already.
 Told = Callable[[pytest.Function, Result, bool], None]
-
 
 #: Where pytest keeps the processes of a run that has several.
 SPREAD = pytest.StashKey["Spread"]()
@@ -40,16 +40,24 @@ class Spread:
     Made before anything is sent and before any thread is started: what is forked later
     would take locks along that nobody opens any more.
 
+    Args:
+        items: what any of them may run.
+        every: all items of the run.
+
     Attributes:
         ran: whether :meth:`run` was called.
         told: the items whose results have been told.
     """
 
-    def __init__(self, session: Session, items: Items) -> None:
+    def __init__(
+        self, session: Session, items: Items, every: Sequence[pytest.Item]
+    ) -> None:
         self.ran = False
         self.told = set[pytest.Item]()
         self._session = session
+        self._every = every
         self._groups = _groups(items)
+        self._tallies: dict[str, Tallies] = {}
         self._common = Common()
         session.deployment.share(self._common)
         # Nobody takes any before this process has let go.
@@ -57,6 +65,7 @@ class Spread:
         self._begun.enter_context(self._common.held(Place.TURN))
         names = [f"fork{number}" for number in range(1, session.processes)]
         self._forks = [Fork(partial(self._work, name)) for name in names]
+        self._probing = list(self._forks)
 
     def run(self, first: Items, told: Told) -> None:
         """Run all items, here and there, and tell of every result.
@@ -78,13 +87,19 @@ class Spread:
             for fork in self._forks:
                 if not ended:
                     fork.interrupt()
-            while some_speak(self._forks, until=deadline):
+            while some_speak(self._probing, until=deadline):
                 self._listen(told)
-            for fork in self._forks:
-                fork.end()
+
+    def tallies(self) -> Mapping[str, Tallies]:
+        """Wait for what the others made of their own exchanges: name → tallies."""
+        while some_speak(self._forks):
+            self._listen(lambda *_: None)
+        return self._tallies
 
     def close(self) -> None:
-        """Let go of what the processes had in common."""
+        """See the others end, and let go of what they had in common."""
+        for fork in self._forks:
+            fork.end()
         self._common.close()
 
     def _run(self, items: Iterable[pytest.Function], told: Told) -> None:
@@ -93,15 +108,30 @@ class Spread:
             self.told.add(item)
             self._listen(told)
 
-    def _listen(self, told: Told) -> None:
-        for line in chain.from_iterable(fork.heard() for fork in self._forks):
-            group, place, result = json.loads(line)
-            item = self._groups[group][place]
-            told(item, from_json(Result, result), True)
-            self.told.add(item)
+    # -- what the others say ---------------------------------------------------------
 
-    def _work(self, name: str, say: Say) -> None:
-        """Run items in a forked process."""
+    def _listen(self, told: Told) -> None:
+        for fork in self._forks:
+            for line in fork.heard():
+                match json.loads(line):
+                    case ["result", group, place, result]:
+                        item = self._groups[group][place]
+                        told(item, from_json(Result, result), True)
+                        self.told.add(item)
+                    case ["probed"]:
+                        self._probing.remove(fork)
+                    case ["tallies", name, tallies]:
+                        self._tallies[name] = {
+                            check: from_json(Tally, tally)
+                            for check, tally in tallies.items()
+                        }
+
+    def _work(self, name: str, tell: Say) -> None:
+        """Run items in a forked process, then tally the exchanges that it has had."""
+
+        def say(*what: object) -> None:
+            tell(json.dumps(to_json(what)))
+
         session = self._session
         session.begin_anew(name)
         places = {
@@ -113,9 +143,11 @@ class Spread:
             for item in self._taken():
                 result = _result(item, session)
                 session.keep(result)
-                say(json.dumps([*places[item], to_json(result)]))
+                say("result", *places[item], result)
         finally:
             session.tidy_worker()
+        say("probed")
+        say("tallies", name, session.tally(judges_of(self._every, session), name))
 
     def _taken(self) -> Iterator[pytest.Function]:
         """Yield the items of one group after another that nobody else has taken."""
