@@ -188,6 +188,11 @@ class Client:
             proxy=settings.proxy,
         )
 
+    def rest(self) -> None:
+        """Have no thread until there is something to send again."""
+        self._pool.shutdown()
+        self._pool = ThreadPoolExecutor(max_workers=self.settings.concurrency)
+
     def share(self, common: Common) -> None:
         """From now on, spend one budget together with the processes forked later."""
         with self._account.lock, common.held(Place.ACCOUNT) as figures:

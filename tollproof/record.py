@@ -57,32 +57,41 @@ class Lines:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._descriptor = os.open(path, _APPENDING, 0o600)
         self._lock = threading.Lock()
+        #: Lines that this process has written to the file.
+        self.written = 0
 
     def divert(self, path: Path) -> None:
         """In a forked process: append to another file from now on."""
         other = os.open(path, _APPENDING, 0o600)
         os.dup2(other, self._descriptor, inheritable=False)
         os.close(other)
+        self.written = 0
 
     def append(self, value: object) -> None:
         """Write one value as one line."""
         text = json.dumps(to_json(value), ensure_ascii=True, separators=(",", ":"))
         with self._lock:
             os.write(self._descriptor, text.encode() + b"\n")
+            self.written += 1
 
     def close(self) -> None:
         """Close the file; appending after that is an error."""
         os.close(self._descriptor)
 
 
-def read_lines(path: Path, kind: type[T]) -> Iterator[T]:
+def read_lines(path: Path, kind: type[T], *, skip: int = 0) -> Iterator[T]:
     """Yield the values of a file of lines; an unfinished last line is passed over.
+
+    Args:
+        skip: lines at the beginning that are not wanted.
 
     Raises:
         RecordError: a line in the middle is not what it should be.
     """
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
+            if number <= skip:
+                continue
             if not line.endswith(b"\n"):
                 return
             try:
@@ -96,9 +105,13 @@ def journals(folder: Path) -> list[str]:
     return sorted(path.stem for path in (folder / JOURNAL).glob("*.jsonl"))
 
 
-def read_journal_of(folder: Path, name: str) -> Iterator[Exchange]:
-    """Yield the exchanges of one process of a run, in order of recording."""
-    return read_lines(folder / JOURNAL / f"{name}.jsonl", Exchange)
+def read_journal_of(folder: Path, name: str, *, skip: int = 0) -> Iterator[Exchange]:
+    """Yield the exchanges of one process of a run, in order of recording.
+
+    Args:
+        skip: how many at the beginning are not wanted.
+    """
+    return read_lines(folder / JOURNAL / f"{name}.jsonl", Exchange, skip=skip)
 
 
 def read_journal(folder: Path) -> Iterator[Exchange]:

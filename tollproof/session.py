@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,9 @@ from tollproof.reporting.text import visible
 from tollproof.target import Target
 from tollproof.version import __version__
 
+#: The journal of a process that is alone, or the first of several.
+MAIN = "main"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
@@ -78,6 +82,18 @@ class Judged:
         return self.function(self.target, exchange)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The beginning of a journal, tallied.
+
+    Attributes:
+        count: exchanges.
+    """
+
+    count: int = 0
+    tallies: Tallies = field(default_factory=dict)
+
+
 @dataclass(slots=True, kw_only=True)
 class Session:
     """The state of a run in one process.
@@ -86,8 +102,8 @@ class Session:
         cases: every case of every check collected, by check id and subject.
         formats: names of the reports that are written.
         former: an earlier run that the reports compare with.
-        tallied_elsewhere: waits for what other processes made of their exchanges:
-            name of the journal → the tallies.
+        tallied_elsewhere: waits for what other processes made of exchanges: name of
+            the journal → its beginning, tallied.
         swept: verdicts of the checks that judge exchanges, once they have.
         run: the finished run.
         unreadable: what is wrong with suites that could not be collected.
@@ -108,7 +124,7 @@ class Session:
     former: Run | None = None
     plan: Plan = field(default_factory=Plan)
     cases: dict[str, dict[str, Case]] = field(default_factory=dict)
-    tallied_elsewhere: Callable[[], Mapping[str, Tallies]] = dict
+    tallied_elsewhere: Callable[[], Mapping[str, Part]] = dict
     swept: Mapping[str, Verdict] = field(default_factory=dict)
     run: Run | None = None
     refused: tuple[str, ...] = ()
@@ -215,21 +231,30 @@ class Session:
     def sweep(self, judges: Mapping[str, Judged]) -> None:
         """Show every exchange of the run to the checks that judge them, once.
 
-        Those of a process that has tallied its own are not looked at again.
+        Those that another process has tallied are not looked at again.
         """
         if not self.swept:
             done = self.tallied_elsewhere()
-            parts = (
-                done.get(name) or self.tally(judges, name)
-                for name in journals(self.folder)
-            )
-            self.swept = verdicts([tallied((), judges), *parts])
+            parts = [tallied((), judges)]
+            for name in journals(self.folder):
+                there = done.get(name, Part())
+                parts += [
+                    there.tallies,
+                    self.tally(judges, name, range(there.count, sys.maxsize)),
+                ]
+            self.swept = verdicts(parts)
 
-    def tally(self, judges: Mapping[str, Judged], journal: str) -> Tallies:
-        """Show the exchanges of one process to the checks that judge exchanges."""
-        return tallied(
-            filter(self._is_of_the_api, read_journal_of(self.folder, journal)), judges
-        )
+    def tally(
+        self, judges: Mapping[str, Judged], journal: str, which: range
+    ) -> Tallies:
+        """Show exchanges of one process to the checks that judge exchanges.
+
+        Args:
+            which: the numbers of the exchanges in the journal, from 0.
+        """
+        found = read_journal_of(self.folder, journal, skip=which.start)
+        some = islice(found, which.stop - which.start)
+        return tallied(filter(self._is_of_the_api, some), judges)
 
     def _is_of_the_api(self, exchange: Exchange) -> bool:
         """Whether the API answered: a token endpoint keeps RFC 6749's promises."""
@@ -361,14 +386,14 @@ def open_session(option: Any, worker: str) -> Session:
         make_room(folder)
     progress = Progress.of(option.tollproof_progress, sys.stdout)
     processes = min(option.tollproof_workers, profile.consent.budget.concurrency)
-    journal = Lines(folder / JOURNAL / f"{worker or 'main'}.jsonl")
+    journal = Lines(folder / JOURNAL / f"{worker or MAIN}.jsonl")
     deployment = open_deployment(
         profile,
         options=Options(
             tier=tier,
             seed=option.tollproof_seed,
             run_id=option.tollproof_run_id,
-            worker=worker or "main",
+            worker=worker or MAIN,
             workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
             forks=processes,
             production_consent=option.tollproof_consent_to_production,

@@ -259,11 +259,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> object | None:
     session = item.config.stash.get(SESSION, None)
     if session is None or not item.config.getoption("tollproof_progress"):
         return None
-    spread = item.config.stash.get(SPREAD, None)
-    if spread is not None and not spread.ran:
-        _run_spread(item.session, spread)
-    if spread is not None and item in spread.told:
-        return True
+    if spread := item.config.stash.get(SPREAD, None):
+        if not spread.ran:
+            _run_spread(item.session, spread)
+        if item in spread.told:
+            return True
+        if turn(item) >= Turn.KEPT:
+            spread.tally_ahead()
     if not isinstance(item, pytest.Function) or not is_direct(item):
         return None
     with unheard():
@@ -395,7 +397,7 @@ def _run_spread(session: pytest.Session, spread: Spread) -> None:
     state = session.config.stash[SESSION]
     with unheard():
         spread.run(_direct(session, Turn.FIRST), _tell)
-    state.tallied_elsewhere = spread.tallies
+    state.tallied_elsewhere = spread.parts
     state.deployment.touch(*state.deployment.identities)
 
 

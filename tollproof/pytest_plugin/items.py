@@ -83,7 +83,8 @@ class Turn(IntEnum):
     ANY = 1
     UNDISTURBED = 2
     MEASURED = 3
-    LAST = 4
+    KEPT = 4
+    LAST = 5
 
 
 def turn(item: pytest.Item) -> Turn:
@@ -92,9 +93,12 @@ def turn(item: pytest.Item) -> Turn:
     spec, _ = item.stash[CASE]
     if spec.suite == "preflight":
         return Turn.FIRST  # it explains what fails later
-    # What is kept of a run, in logs and stores, is looked at when all of it was sent.
-    if is_passive(item) or spec.suite == "secrets":
+    # What is kept of a run, in logs and stores, is looked at when all of it was sent;
+    # what judges every exchange looks at those as well.
+    if is_passive(item):
         return Turn.LAST
+    if spec.suite == "secrets":
+        return Turn.KEPT
     # What measures spends the allowance of keys, and counts what others send: of all
     # who share it, where more than keys are counted.
     if spec.impact is Impact.LOAD:

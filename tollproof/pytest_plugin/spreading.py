@@ -17,11 +17,10 @@ from itertools import groupby
 import pytest
 
 from tollproof.common import Common, Place
-from tollproof.forks import Fork, Say, some_speak
+from tollproof.forks import Fork, Say, can_fork, some_speak
 from tollproof.model import Result, from_json, to_json
-from tollproof.passive import Tallies, Tally
 from tollproof.pytest_plugin.judging import direct_arguments, judged, judges_of
-from tollproof.session import Session
+from tollproof.session import MAIN, Part, Session
 
 #: Seconds that a process has to remove what it has created, when the run is ended.
 PATIENCE = 30.0
@@ -55,9 +54,10 @@ class Spread:
         self.ran = False
         self.told = set[pytest.Item]()
         self._session = session
-        self._every = every
+        self._judges = judges_of(every, session)
         self._groups = _groups(items)
-        self._tallies: dict[str, Tallies] = {}
+        self._parts: dict[str, Part] = {}
+        self._ahead = False
         self._common = Common()
         session.deployment.share(self._common)
         # Nobody takes any before this process has let go.
@@ -90,11 +90,21 @@ class Spread:
             while some_speak(self._probing, until=deadline):
                 self._listen(told)
 
-    def tallies(self) -> Mapping[str, Tallies]:
-        """Wait for what the others made of their own exchanges: name → tallies."""
+    def tally_ahead(self) -> None:
+        """Have the exchanges of this process tallied while it does the rest."""
+        if self._ahead or not self._judges:
+            return
+        self._ahead = True
+        self._session.deployment.client.rest()
+        if can_fork():
+            tally = partial(self._tally, MAIN, self._session.journal.written)
+            self._forks.append(Fork(tally))
+
+    def parts(self) -> Mapping[str, Part]:
+        """Wait for what the others have tallied."""
         while some_speak(self._forks):
             self._listen(lambda *_: None)
-        return self._tallies
+        return self._parts
 
     def close(self) -> None:
         """See the others end, and let go of what they had in common."""
@@ -120,18 +130,11 @@ class Spread:
                         self.told.add(item)
                     case ["probed"]:
                         self._probing.remove(fork)
-                    case ["tallies", name, tallies]:
-                        self._tallies[name] = {
-                            check: from_json(Tally, tally)
-                            for check, tally in tallies.items()
-                        }
+                    case ["tallied", name, part]:
+                        self._parts[name] = from_json(Part, part)
 
     def _work(self, name: str, tell: Say) -> None:
         """Run items in a forked process, then tally the exchanges that it has had."""
-
-        def say(*what: object) -> None:
-            tell(json.dumps(to_json(what)))
-
         session = self._session
         session.begin_anew(name)
         places = {
@@ -143,11 +146,16 @@ class Spread:
             for item in self._taken():
                 result = _result(item, session)
                 session.keep(result)
-                say("result", *places[item], result)
+                tell(_line("result", *places[item], result))
         finally:
             session.tidy_worker()
-        say("probed")
-        say("tallies", name, session.tally(judges_of(self._every, session), name))
+        tell(_line("probed"))
+        self._tally(name, session.journal.written, tell)
+
+    def _tally(self, name: str, count: int, tell: Say) -> None:
+        session = self._session
+        part = Part(count, session.tally(self._judges, name, range(count)))
+        tell(_line("tallied", name, part))
 
     def _taken(self) -> Iterator[pytest.Function]:
         """Yield the items of one group after another that nobody else has taken."""
@@ -158,6 +166,10 @@ class Spread:
             if number >= len(self._groups):
                 return
             yield from self._groups[number]
+
+
+def _line(*what: object) -> str:
+    return json.dumps(to_json(what))
 
 
 def _groups(items: Items) -> list[Items]:
