@@ -1,7 +1,7 @@
 """From a profile to a deployment that can be probed.
 
-Knows the order of things: secrets, TLS, client, OpenAPI document, operations,
-identities. Must not judge anything. All that is wrong is raised here, before the first
+Knows the order of things: secrets, TLS, client, identities, OpenAPI document,
+operations. Must not judge anything. All that is wrong is raised here, before the first
 probe, so that a bad profile never sends a request.
 """
 
@@ -106,11 +106,12 @@ def _opened(
     fetcher = Fetcher(
         settings.context, seconds=settings.limits.total, proxy=settings.proxy
     )
-    api = _read_api(profile, client, drawer, offline=options.offline)
     identities = _identities(
         secrets,
         Surroundings(profile=profile, redactor=redactor, fetcher=fetcher, clock=clock),
     )
+    # By now what reads documents is ready, mostly.
+    api = _read_api(profile, client, drawer, offline=options.offline)
     deployment = Deployment(
         profile=profile,
         operations=api.operations,

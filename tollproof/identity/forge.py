@@ -14,11 +14,13 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
@@ -240,7 +242,7 @@ def read_key(
         ValueError: it is no usable private key; says why, never with its content.
     """
     try:
-        private = serialization.load_pem_private_key(pem.encode(), None)
+        private = _loaded(pem)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ValueError(
             "not an unencrypted private key in PEM (BEGIN PRIVATE KEY)"
@@ -258,6 +260,12 @@ def read_key(
             raise ValueError("a key of a type that signs no tokens")
     chosen = next((name for name in algorithms if name.startswith(suitable)), usual)
     return SigningKey(private=private, algorithm=chosen, key_id=key_id)
+
+
+@lru_cache(maxsize=8)
+def _loaded(pem: str) -> PrivateKeyTypes:
+    """Return a private key; those of one issuer share it, and to check one is slow."""
+    return serialization.load_pem_private_key(pem.encode(), None)
 
 
 def public_jwk(key: PublicKey, key_id: str = "", algorithm: str = "") -> dict[str, str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import schemathesis
+import schemathesis.specs.openapi.schemas  # else imported when the first is read
 from schemathesis.core.result import Err
 from schemathesis.errors import LoaderError
 
