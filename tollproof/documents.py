@@ -16,8 +16,6 @@ import yaml
 
 from tollproof.errors import UsageError
 
-#: Bytes of a document that are read; real ones of thousands of operations fit.
-DOCUMENT_LIMIT = 64 * 1024 * 1024
 #: Values in a document, each alias counted as often as it is used.
 VALUE_LIMIT = 4_000_000
 #: How deep values may be nested: schemas that people wrote stay far below.

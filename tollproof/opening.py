@@ -18,7 +18,6 @@ from tollproof import client_lifecycle, lifecycle
 from tollproof.allowance import Ledger, ledger_of
 from tollproof.client import Client, ClientSettings, origin_of
 from tollproof.deployment import Deployment, prefix_of
-from tollproof.documents import DOCUMENT_LIMIT
 from tollproof.errors import Problem, ProfileError, UsageError
 from tollproof.identity import FixedCredential, Identity, Open
 from tollproof.identity.clock import TargetClock
@@ -34,6 +33,9 @@ from tollproof.redaction import Redactor
 from tollproof.secrecy.marks import remembered
 from tollproof.transport import tls_context
 from tollproof.wire import Limits
+
+#: Bytes of a document that are read; real ones of thousands of operations fit.
+DOCUMENT_LIMIT = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,8 +100,10 @@ MOST_USUAL = 4
 NOTHING_JUDGED = 6
 
 #: Switches that would take the assertions out of a user's checks, turn warnings into
-#: errors, wait for a prompt at the end, or load plugins.
+#: errors, wait for a prompt at the end, or load plugins: one of pydantic's would be
+#: shown the profile.
 _ENVIRONMENT = {
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",
     "PYTHONINSPECT": "",
     "PYTHONOPTIMIZE": "",
     "PYTHONWARNINGS": "",

@@ -34,7 +34,9 @@ Texts = dict[Annotated[str, Field(max_length=200)], _Text]
 
 
 class _Line(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
 
 
 class Raised(_Line):
