@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import os
 import sys
 import threading
@@ -19,6 +20,8 @@ from tollproof.openapi.drawer import start_ahead
 def main() -> None:
     """Run pytest on the arguments of this process and end the process."""
     start_ahead()
+    # What is imported stays: to look for cycles in it again and again is in vain.
+    gc.set_threshold(50_000, 20, 20)
     import pytest  # while the other process gets ready
 
     _end(int(pytest.main()))
