@@ -26,11 +26,11 @@ _STRIDE = RUN - _GRAM + 1
 #: Places looked up in one go; cuts a text into grams at the speed of C.
 _BLOCK = 256
 _CUT = struct.Struct(f"{_GRAM}s{_STRIDE - _GRAM}x" * _BLOCK)
-#: Texts that were looked through and are remembered, with what was found: header
-#: fields say the same again and again, and a caller sends the same credential.
-_REMEMBERED = 4_096
-#: Characters of the longest such text: a token fits.
-_LONGEST = 1_024
+#: Characters of all texts that are remembered, with what was found in them: header
+#: fields and bodies say the same again and again, and callers show the same credential.
+_REMEMBERED = 4_194_304
+#: Characters of the longest such text, and what each takes beside its own.
+_LONGEST, _BESIDE = 65_536, 256
 
 #: Header fields whose value is a credential whether or not it is known to the run.
 _SECRET_FIELDS = frozenset(
@@ -40,6 +40,8 @@ _SCHEME = re.compile(r"\s*([A-Za-z][\w-]*)\s+\S")
 _WORD = re.compile(rb"[A-Za-z0-9]")
 
 Headers = tuple[tuple[str, str], ...]
+#: A redacted text, and what it gave away.
+Scrubbed = tuple[str, tuple[Leak, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,23 @@ class _Span:
     high: int
     leak: Leak
     weight: tuple[bool, int]
+
+
+class _Memory:
+    """What texts were scrubbed to, by text and place; begins anew when it is full."""
+
+    def __init__(self) -> None:
+        self.scrubbed: dict[tuple[str, str], Scrubbed] = {}
+        self._held = 0
+
+    def keep(self, text: str, place: str, found: Scrubbed) -> None:
+        if len(text) > _LONGEST:
+            return
+        if self._held > _REMEMBERED:
+            self.scrubbed.clear()
+            self._held = 0
+        self._held += len(text) + _BESIDE
+        self.scrubbed[text, place] = found
 
 
 class Redactor:
@@ -76,9 +95,9 @@ class Redactor:
         self._short: tuple[Form, ...] = ()
         # Values and prefixes of what was added, and whether it is looked for.
         self._added: dict[tuple[str, str], bool] = {}
-        # What a text in a place was scrubbed to. One more credential, and all of it is
-        # forgotten; who began to look before then remembers in the old dictionary.
-        self._scrubbed: dict[tuple[str, str], tuple[str, tuple[Leak, ...]]] = {}
+        # One more credential, and all that is remembered is forgotten; who began to
+        # look before then remembers in the old memory.
+        self._memory = _Memory()
 
     def add(self, credential: Credential) -> bool:
         """Look for this credential from now on.
@@ -99,7 +118,7 @@ class Redactor:
                     self._wholes[form.text] = form
                     self._enter(form)
             self._added[known] = bool(found)
-            self._scrubbed = {}
+            self._memory = _Memory()
         return bool(found)
 
     def _enter(self, form: Form) -> None:
@@ -136,19 +155,16 @@ class Redactor:
         """Return the first leak in something about to be written, if there is one."""
         return next(iter(self.find(text, "artefact")), None)
 
-    def scrub(self, text: str, place: str) -> tuple[str, tuple[Leak, ...]]:
+    def scrub(self, text: str, place: str) -> Scrubbed:
         """Return the redacted text and what it gave away, in one pass."""
-        scrubbed = self._scrubbed
-        if (known := scrubbed.get((text, place))) is not None:
-            return known
-        found = self._scrub(text, place)
-        if len(text) <= _LONGEST:
-            if len(scrubbed) >= _REMEMBERED:
-                scrubbed.clear()
-            scrubbed[text, place] = found
-        return found
+        memory = self._memory
+        known = memory.scrubbed.get((text, place))
+        if known is None:
+            known = self._scrub(text, place)
+            memory.keep(text, place, known)
+        return known
 
-    def _scrub(self, text: str, place: str) -> tuple[str, tuple[Leak, ...]]:
+    def _scrub(self, text: str, place: str) -> Scrubbed:
         data = _data(text)
         spans = self._spans(data, place)
         if not spans:
