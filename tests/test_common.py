@@ -79,3 +79,78 @@ def test_what_is_changed_is_there_next_time() -> None:
     with common.held(Place.TURN) as figures:
         assert (figures.count, figures.moment) == (0, 0.0)
     common.close()
+
+
+WATCHING = """
+import os, threading
+from tollproof.common import Common, Place
+
+common = Common()
+began, ended = os.pipe(), os.pipe()
+if (pid := os.fork()) == 0:
+    os.read(began[0], 1)
+    for _ in range(500):
+        with common.entered(Place.STATE), common.held(Place.TURN) as figures:
+            figures.count += 1
+    os._exit(0)
+
+def count():
+    with common.held(Place.TURN) as figures:
+        return figures.count
+
+os.write(began[1], b"!")
+wrong = 0
+while count() < 500:
+    with common.held(Place.STATE):
+        before = count()
+        with common.entered(Place.STATE):
+            pass
+        wrong += count() != before
+os.waitpid(pid, 0)
+print(wrong, count())
+"""
+
+
+def test_who_holds_a_place_sees_nobody_else_enter_it() -> None:
+    assert said(WATCHING) == ["0", "500"]
+
+
+ENTERED = """
+import os, select
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from tollproof.common import Common, Place
+
+common = Common()
+asked, told = os.pipe(), os.pipe()
+if (pid := os.fork()) == 0:
+    os.read(asked[0], 1)
+    with common.held(Place.STATE):
+        os.write(told[1], b"!")
+    os._exit(0)
+first, last = Barrier(2), Barrier(2)
+
+def short():
+    with common.entered(Place.STATE):
+        first.wait()
+
+def long():
+    with common.entered(Place.STATE):
+        first.wait()
+        last.wait()
+
+with ThreadPoolExecutor(2) as pool:
+    staying, going = pool.submit(long), pool.submit(short)
+    going.result()
+    os.write(asked[1], b"!")
+    ready, _, _ = select.select([told[0]], [], [], 0.3)
+    print("held while one was inside" if ready else "waits")
+    last.wait()
+    staying.result()
+os.waitpid(pid, 0)
+print(os.read(told[0], 1).decode())
+"""
+
+
+def test_a_thread_that_leaves_does_not_let_in_who_waits_for_another() -> None:
+    assert said(ENTERED) == ["waits", "!"]

@@ -14,7 +14,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import chain, islice
@@ -138,6 +138,12 @@ class _Account:
             yield
             figures.count, figures.moment = self.sent, self.next_start
 
+    def writing(self, probe: Probe) -> AbstractContextManager[object]:
+        """Keep out of the time in which another process watches for changes."""
+        if self.common is None or probe.method in SAFE_METHODS:
+            return nullcontext()
+        return self.common.entered(Place.STATE)
+
 
 class Client:
     """Sends probes to one deployment from any number of threads.
@@ -200,6 +206,11 @@ class Client:
             figures.count = self._account.sent
             figures.moment = self._account.next_start
 
+    def alone(self) -> AbstractContextManager[object]:
+        """Keep other processes of the run from changing anything meanwhile."""
+        common = self._account.common
+        return nullcontext() if common is None else common.held(Place.STATE)
+
     def begin_anew(self, worker: str) -> None:
         """In a forked process: leave the connections to the one it was forked from."""
         self._worker = worker
@@ -252,9 +263,10 @@ class Client:
         if origin not in self.settings.origins:
             raise ValueError(f"{origin} is not an origin of the deployment")
         number = self._admit(probe, undoing)
-        at, started = now(), time.perf_counter()
-        answer = self._exchange(probe, origin)
-        seconds = round(time.perf_counter() - started, 6)
+        with self._account.writing(probe):
+            at, started = now(), time.perf_counter()
+            answer = self._exchange(probe, origin)
+            seconds = round(time.perf_counter() - started, 6)
         if isinstance(answer, _Answer):
             if probe.take is not None:
                 probe.take(answer.body)

@@ -10,6 +10,8 @@ import fcntl
 import os
 import struct
 import tempfile
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ class Place(IntEnum):
     ACCOUNT = 0
     DRAWER = 1
     TURN = 2
+    STATE = 3
 
 
 @dataclass(slots=True)
@@ -46,6 +49,9 @@ class Common:
     """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside: Counter[Place] = Counter()
+        self._held: set[Place] = set()
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - kept open
         self._file.write(bytes(_FIGURES.size * len(Place)))
 
@@ -53,13 +59,37 @@ class Common:
     def held(self, place: Place) -> Iterator[Figures]:
         """Keep other processes out of a place; what is changed in it is written."""
         file, offset = self._file.fileno(), place * _FIGURES.size
-        fcntl.lockf(file, fcntl.LOCK_EX, _FIGURES.size, offset)
+        self._apply(fcntl.LOCK_EX, place)
         try:
             figures = Figures(*_FIGURES.unpack(os.pread(file, _FIGURES.size, offset)))
+            self._held.add(place)
             yield figures
             os.pwrite(file, _FIGURES.pack(figures.count, figures.moment), offset)
         finally:
-            fcntl.lockf(file, fcntl.LOCK_UN, _FIGURES.size, offset)
+            self._held.discard(place)
+            self._apply(fcntl.LOCK_UN, place)
+
+    @contextmanager
+    def entered(self, place: Place) -> Iterator[None]:
+        """Be in a place with others, threads or processes, while nobody holds it.
+
+        Who holds it may enter it as well.
+        """
+        with self._lock:
+            self._inside[place] += 1
+            if self._inside[place] == 1 and place not in self._held:
+                self._apply(fcntl.LOCK_SH, place)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside[place] -= 1
+                if not self._inside[place] and place not in self._held:
+                    self._apply(fcntl.LOCK_UN, place)
+
+    def _apply(self, operation: int, place: Place) -> None:
+        size = _FIGURES.size
+        fcntl.lockf(self._file.fileno(), operation, size, place * size)
 
     def close(self) -> None:
         """Let go of the file."""

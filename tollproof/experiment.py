@@ -23,6 +23,8 @@ from tollproof.target import Target
 
 #: Reading operations that are asked for an effect.
 WITNESSES = 5
+#: How often a write that seems to have changed a listing is repeated.
+REPEATS = 2
 #: Names of members that hold ids: id, ids, decisionId, order_id, uuid, pk, slug, ref …
 _ID_NAME = re.compile(
     r"(?:^|[_-])(?:uu?id|id|guid)s?$|I[dD]s?$|^(?:pk|slug|ref|key|number)s?$"
@@ -159,12 +161,14 @@ class Attempt:
         witnesses: the readings before it that are comparable.
         changed: readings after it that differ from those before.
         blind: why nothing can be told of an effect; empty when something can.
+        once: whether a listing changed at first, and not when the write was repeated.
     """
 
     exchange: Exchange
     witnesses: tuple[Exchange, ...] = ()
     changed: tuple[Exchange, ...] = ()
     blind: str = ""
+    once: bool = False
 
 
 def attempt(target: Target, cell: Cell) -> Attempt:
@@ -200,6 +204,23 @@ def _attempt(target: Target, cell: Cell) -> Attempt:
         if name in operation.parameters
     }
     looks = tuple(_witnesses(target, cell, owner))
+    with deployment.client.alone():
+        seen = _watched(target, probe, looks, values)
+        # Anybody may add to a listing meanwhile; what a write adds, it adds each time.
+        for _ in range(0 if values else REPEATS):
+            if not seen.changed:
+                break
+            repeated = _watched(target, probe, looks, values)
+            if not repeated.changed:
+                return replace(seen, changed=(), once=True)
+            seen = repeated
+    return seen
+
+
+def _watched(
+    target: Target, probe: Probe, looks: tuple[Probe, ...], values: Mapping[str, str]
+) -> Attempt:
+    """Send a write, and read before and after it."""
     before = _look(target, looks, values)
     again = _look(target, looks, values)
     steady = {
@@ -312,6 +333,13 @@ def without_effect(target: Target, cell: Cell, see: str) -> Verdict:
             *seen.witnesses,
             expected="the same state before and after",
             actual=f"another state in {seen.changed[0].operation}",
+        )
+    if seen.once:
+        return inconclusive(
+            Reason.NOISE,
+            f"{cell.operation.label} was refused, and a listing showed another state "
+            "after it, but not when it was repeated: somebody else may have written.",
+            seen.exchange,
         )
     if seen.blind:
         return inconclusive(
