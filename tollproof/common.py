@@ -6,11 +6,13 @@ numbers count.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,7 +91,18 @@ class Common:
 
     def _apply(self, operation: int, place: Place) -> None:
         size = _FIGURES.size
-        fcntl.lockf(self._file.fileno(), operation, size, place * size)
+        while True:
+            try:
+                fcntl.lockf(self._file.fileno(), operation, size, place * size)
+            except OSError as error:
+                # The system looks for deadlocks among processes: it takes one thread
+                # that waits for a place and another that holds a second place for one
+                # that does both. The other lets go in a moment.
+                if error.errno != errno.EDEADLK:
+                    raise
+                time.sleep(0.001)
+            else:
+                return
 
     def close(self) -> None:
         """Let go of the file."""
