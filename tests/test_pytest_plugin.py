@@ -164,6 +164,68 @@ def test_what_a_process_that_died_had_taken_is_judged_after_all(
     assert set(found.values()) == {Outcome.PASSED}
 
 
+LEARNING = """
+import os, time
+from pathlib import Path
+from tollproof.declare import check, failed, passed
+from tollproof.model import Severity
+from tollproof.redaction import Credential
+from tollproof.references import CWE
+
+FIRST = os.getpid()
+MADE = "mk_live_Gv4Nq8Zt1Yx6Wb3Kd9"
+
+def declared(id):
+    return check(
+        id=id, title="One", severity=Severity.LOW,
+        references=(CWE(287),), remediation="None.",
+    )
+
+def made(target):
+    if os.getpid() != FIRST:
+        target.deployment.redactor.add(Credential(label="made", value=MADE))
+        Path("made").touch()
+    until = time.monotonic() + 60
+    while not Path("made").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    return passed(f"made {os.getpid() != FIRST}")
+
+@declared("mine.one")
+def test_one(target):
+    \"\"\"A key is made where it is not the first process.\"\"\"
+    return made(target)
+
+@declared("mine.two")
+def test_two(target):
+    \"\"\"Another process takes this one.\"\"\"
+    return made(target)
+
+@declared("secrets.mine")
+def test_known(target):
+    \"\"\"The first process looks for it.\"\"\"
+    found = target.deployment.redactor.holds(f"in a log: {MADE}")
+    return passed("known") if found else failed("x", expected="known", actual="not")
+"""
+
+
+def test_a_key_that_another_process_made_is_looked_for(
+    profile: Path, tmp_path: Path
+) -> None:
+    suite = written(tmp_path, "s/test_learning.py", LEARNING).parent
+    finished = tollproof(
+        *("gate", profile, "--suite", suite, "--output", "out", "--workers", "2"),
+        *("--check", "mine.*", "--check", "secrets.mine"),
+        cwd=tmp_path,
+    )
+    run = read_run(tmp_path / "out")
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert set(verdicts(run).values()) == {Outcome.PASSED}
+    assert "made True" in {item.verdict.summary for item in run.results}
+    for path in (tmp_path / "out").rglob("*"):
+        assert path.is_dir() or b"mk_live_Gv4" not in path.read_bytes()
+
+
 @pytest.mark.parametrize("processes", [1, 3])
 def test_processes_spend_one_budget(
     server: Server, tmp_path: Path, processes: int

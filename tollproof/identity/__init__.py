@@ -129,6 +129,7 @@ class Identity:
             value=change(own.value),
             public_prefix=own.public_prefix,
             kind=own.kind,
+            derived=True,
         )
         self.redactor.add(derived)
         return derived

@@ -60,12 +60,14 @@ class Credential:
         public_prefix: the beginning that every key shares and masked keys show,
             `sk_live_`; when empty, a beginning of that look is taken for one.
         kind: what it is to whoever sends it; a JWT is told by its look alone.
+        derived: it was made from another one here, and nobody else has it.
     """
 
     label: str
     value: str = field(repr=False)
     public_prefix: str = ""
     kind: Literal["key", "token", "secret"] = "key"
+    derived: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import struct
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from tollproof.model import Leak
@@ -95,6 +95,8 @@ class Redactor:
         self._short: tuple[Form, ...] = ()
         # Values and prefixes of what was added, and whether it is looked for.
         self._added: dict[tuple[str, str], bool] = {}
+        #: Told of each new credential: another process may have to look for it, too.
+        self.tell: Callable[[Credential], None] = lambda _: None
         # One more credential, and all that is remembered is forgotten; who began to
         # look before then remembers in the old memory.
         self._memory = _Memory()
@@ -119,6 +121,7 @@ class Redactor:
                     self._enter(form)
             self._added[known] = bool(found)
             self._memory = _Memory()
+        self.tell(credential)
         return bool(found)
 
     def _enter(self, form: Form) -> None:
