@@ -114,7 +114,10 @@ class Trial:
                 # Another service of the same issuer might accept it.
                 deployment.redactor.add(
                     Credential(
-                        label=f"{self.identity.name}, forged", value=token, kind="token"
+                        label=f"{self.identity.name}, forged",
+                        value=token,
+                        kind="token",
+                        derived=True,
                     )
                 )
             return token
