@@ -154,3 +154,23 @@ print(os.read(told[0], 1).decode())
 
 def test_a_thread_that_leaves_does_not_let_in_who_waits_for_another() -> None:
     assert said(ENTERED) == ["waits", "!"]
+
+
+TELLING = """
+import os
+from tollproof.common import Common
+
+common = Common()
+common.tell(b"before")
+print(common.news(), common.news())
+if (pid := os.fork()) == 0:
+    common.tell(b"there")
+    os._exit(0)
+os.waitpid(pid, 0)
+common.tell(b"here")
+print(common.news())
+"""
+
+
+def test_what_one_tells_all_hear_once() -> None:
+    assert said(TELLING) == ["[b'before']", "[]", "[b'there',", "b'here']"]

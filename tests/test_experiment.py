@@ -32,22 +32,30 @@ CONSENT = "[consent]\nwrites = true\n"
 Effect = Callable[[int], bool]
 
 
-def watched(folder: Path, effect: Effect) -> tuple[Outcome, Reason | None, int]:
-    """Judge a write that is refused; return the verdict and how often it was made."""
-    things: list[str] = []
-    writes = 0
+def watched(
+    folder: Path, effect: Effect, *, notes_use: bool = False
+) -> tuple[Outcome, Reason | None, int]:
+    """Judge a write that is refused; return the verdict and how often it was made.
+
+    Args:
+        notes_use: whether the listing tells how often `beta` has asked for anything.
+    """
+    things: list[dict[str, str]] = []
+    writes = asked_by_beta = 0
 
     def answer(asked: Asked, told: Told) -> Told:
-        nonlocal writes
+        nonlocal writes, asked_by_beta
         key = asked.headers.get("authorization", "").removeprefix("Bearer ")
         if key not in KEYS.values():
             return told
+        asked_by_beta += key == KEYS["beta"]
         if asked.method == "POST":
             writes += 1
             if effect(writes):
-                things.append(f"thing-{len(things)}")
+                things.append({"id": f"thing-{len(things)}"})
             return Told(status=403, body=b'{"error": "forbidden"}')
-        return Told(status=200, body=json.dumps({"things": things}).encode())
+        listing = {"things": things, "used": asked_by_beta if notes_use else 0}
+        return Told(status=200, body=json.dumps(listing).encode())
 
     with guarded(KEYS["alpha"], answer) as server:
         profile = profile_at(
@@ -85,3 +93,14 @@ def test_what_others_write_meanwhile_is_not_held_against_it(
     found = watched(tmp_path, lambda number: number in seen)
 
     assert found == (Outcome.INCONCLUSIVE, Reason.NOISE, 1 + len(seen))
+
+
+@pytest.mark.parametrize(
+    ("done", "outcome"), [(False, Outcome.PASSED), (True, Outcome.FAILED)]
+)
+def test_a_listing_that_tells_when_a_key_was_used_still_tells_what_was_added(
+    tmp_path: Path, done: bool, outcome: Outcome
+) -> None:
+    found = watched(tmp_path, lambda number: done, notes_use=True)
+
+    assert found[0] is outcome

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,8 +21,11 @@ from tollproof.model import (
     Request,
     Response,
     Verdict,
+    from_json,
+    to_json,
 )
-from tollproof.passive import SHOWN, sweep
+from tollproof.passive import SHOWN, Judge, tallied, verdicts
+from tollproof.session import Part
 
 
 def exchange(number: int, operation: str = "GET /x", status: int = 200) -> Exchange:
@@ -40,6 +45,13 @@ VERDICTS = {
     Outcome.INCONCLUSIVE: inconclusive(Reason.NOISE, "too noisy"),
     Outcome.NOT_APPLICABLE: not_applicable("Not of that kind."),
 }
+
+
+def sweep(
+    exchanges: Iterable[Exchange], judges: Mapping[str, Judge]
+) -> dict[str, Verdict]:
+    """Show every exchange to every judge, in one process."""
+    return verdicts([tallied(exchanges, judges)])
 
 
 def swept(outcomes: Sequence[Outcome]) -> Verdict:
@@ -75,6 +87,28 @@ def test_the_verdict_is_that_of_all_judgements(outcomes: list[Outcome]) -> None:
         assert verdict.measurements == {"judged": judged}
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from(list(Outcome)), st.sampled_from("xyz"))),
+    st.lists(st.integers(0, 12), max_size=3),
+)
+def test_processes_that_tally_apart_come_to_the_same(
+    seen: list[tuple[Outcome, str]], cuts: list[int]
+) -> None:
+    exchanges = [exchange(number, path) for number, (_, path) in enumerate(seen)]
+    told = {f"main-{number}": outcome for number, (outcome, _) in enumerate(seen)}
+    judges = {"a.b": lambda item: replace(VERDICTS[told[item.id]], summary=item.id)}
+    bounds = [0, *sorted(cuts), len(seen)]
+    parts = [
+        # As they come from another process.
+        from_json(Part, json.loads(json.dumps(to_json(Part(0, tallied(some, judges))))))
+        for some in (exchanges[low:high] for low, high in pairwise(bounds))
+    ]
+
+    apart = verdicts(part.tallies for part in parts)
+
+    assert apart == sweep(exchanges, judges)
+
+
 def test_nothing_of_the_kind_is_inconclusive() -> None:
     for nothing in ([], [Outcome.NOT_APPLICABLE] * 3):
         verdict = swept(nothing)
@@ -88,9 +122,9 @@ def test_what_was_not_answered_is_not_judged() -> None:
         response=None,
         failure=Failure(kind=FailureKind.TIMEOUT, detail="no answer"),
     )
-    verdicts = sweep([silent], {"a.b": lambda _: VERDICTS[Outcome.FAILED]})
+    found = sweep([silent], {"a.b": lambda _: VERDICTS[Outcome.FAILED]})
 
-    assert verdicts["a.b"].outcome is Outcome.INCONCLUSIVE
+    assert found["a.b"].outcome is Outcome.INCONCLUSIVE
 
 
 def test_where_it_failed_is_counted() -> None:
@@ -111,7 +145,7 @@ def test_a_judge_that_breaks_is_inconclusive_and_disturbs_no_other() -> None:
     def undetermined(item: Exchange) -> Verdict:
         raise Undetermined(Reason.NOISE, "too noisy", item.id)
 
-    verdicts = sweep(
+    found = sweep(
         [exchange(1)],
         {
             "a.broken": broken,
@@ -120,9 +154,9 @@ def test_a_judge_that_breaks_is_inconclusive_and_disturbs_no_other() -> None:
         },
     )
 
-    assert verdicts["a.broken"].reason is Reason.HARNESS
-    assert verdicts["a.undetermined"].reason is Reason.NOISE
-    assert verdicts["a.fine"].outcome is Outcome.PASSED
+    assert found["a.broken"].reason is Reason.HARNESS
+    assert found["a.undetermined"].reason is Reason.NOISE
+    assert found["a.fine"].outcome is Outcome.PASSED
 
 
 def test_a_single_exchange_that_breaks_a_judge_does_not_hide_a_failure() -> None:

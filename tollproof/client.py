@@ -170,6 +170,8 @@ class Client:
         #: Shown each answer as it arrived, with its probe and status, before anything
         #: of it is recorded: whatever creates a credential must be known to redact it.
         self.reveal: Callable[[Probe, int, bytes], None] | None = None
+        #: Called before anything is recorded: learns what other processes have learnt.
+        self.catch_up: Callable[[], None] = lambda: None
         #: Told when a probe must wait long for its turn.
         self.say: Callable[[str], None] = lambda _: None
         self._account = _Account()
@@ -272,6 +274,7 @@ class Client:
                 probe.take(answer.body)
             if self.reveal is not None:
                 self.reveal(probe, answer.status, answer.body)
+        self.catch_up()
         exchange = self._exchange_record(
             probe, origin, answer, f"{self._worker}-{number}", at, seconds, check
         )

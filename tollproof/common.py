@@ -1,7 +1,7 @@
 """What processes that were forked from one another have in common.
 
-Knows a file without a name and the system's record locks. Must not know what its
-numbers count.
+Knows files without a name and the system's record locks. Must not know what its numbers
+count, nor what its lines say; those may be secrets, and are kept in memory only.
 """
 
 from __future__ import annotations
@@ -43,8 +43,13 @@ class Figures:
     moment: float
 
 
+def is_possible() -> bool:
+    """Whether the system has files that lie in memory (Linux has)."""
+    return hasattr(os, "memfd_create")
+
+
 class Common:
-    """Figures that one process at a time looks at and changes.
+    """Figures that one process at a time looks at and changes, and lines for all.
 
     Must be made before the fork. The locks belong to processes: the threads of one do
     not keep each other out, and one that dies lets go of what it held.
@@ -56,6 +61,9 @@ class Common:
         self._held: set[Place] = set()
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - kept open
         self._file.write(bytes(_FIGURES.size * len(Place)))
+        self._lines = os.memfd_create("tollproof")
+        fcntl.fcntl(self._lines, fcntl.F_SETFL, os.O_APPEND)
+        self._read = 0
 
     @contextmanager
     def held(self, place: Place) -> Iterator[Figures]:
@@ -104,6 +112,19 @@ class Common:
             else:
                 return
 
+    def tell(self, line: bytes) -> None:
+        """Let all processes know."""
+        os.write(self._lines, line + b"\n")
+
+    def news(self) -> list[bytes]:
+        """Return the lines told since this process asked last, its own among them."""
+        with self._lock:
+            size = os.fstat(self._lines).st_size
+            data = os.pread(self._lines, size - self._read, self._read)
+            self._read += len(data)
+        return data.splitlines()
+
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the files."""
         self._file.close()
+        os.close(self._lines)

@@ -29,7 +29,7 @@ from tollproof.openapi.drawer import Drawer
 from tollproof.operations import Example, Operation, encode_query, expand
 from tollproof.profile.model import Profile
 from tollproof.profile.target import DeclaredOperation
-from tollproof.redaction import Redactor
+from tollproof.redaction import Credential, Redactor
 from tollproof.silence import says_nothing, why_silent
 
 T = TypeVar("T")
@@ -100,9 +100,28 @@ class Deployment:
         self.drawer.begin_anew()
 
     def share(self, common: Common) -> None:
-        """Have one budget and one drawer together with processes forked later."""
+        """Have budget, drawer and credentials together with processes forked later.
+
+        What one of them learns, all others redact in whatever they record from then on.
+        """
+
+        def tell(one: Credential) -> None:
+            if not one.derived:
+                made = (one.label, one.value, one.public_prefix, one.kind)
+                common.tell(json.dumps(made).encode())
+
+        def catch_up() -> None:
+            for line in common.news():
+                label, value, prefix, kind = json.loads(line)
+                self.redactor.add(
+                    Credential(
+                        label=label, value=value, public_prefix=prefix, kind=kind
+                    )
+                )
+
         self.client.share(common)
         self.drawer.share(common)
+        self.redactor.tell, self.client.catch_up = tell, catch_up
 
     def close(self) -> None:
         """End what talks to the target and what makes requests up."""

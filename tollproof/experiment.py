@@ -204,40 +204,63 @@ def _attempt(target: Target, cell: Cell) -> Attempt:
         if name in operation.parameters
     }
     looks = tuple(_witnesses(target, cell, owner))
+    # To ask alone may leave a trace, such as when a key was last used.
+    asking = _asking(target, cell.identity)
     with deployment.client.alone():
-        seen = _watched(target, probe, looks, values)
+        seen = _watched(target, probe, looks, values, asking)
         # Anybody may add to a listing meanwhile; what a write adds, it adds each time.
         for _ in range(0 if values else REPEATS):
             if not seen.changed:
                 break
-            repeated = _watched(target, probe, looks, values)
+            repeated = _watched(target, probe, looks, values, asking)
             if not repeated.changed:
                 return replace(seen, changed=(), once=True)
             seen = repeated
     return seen
 
 
+def _asking(target: Target, identity: Identity) -> Probe | None:
+    """Return a request that only reads, by somebody who may."""
+    for operation in target.operations:
+        reads = operation.method == "GET" and not operation.changes
+        plain = not (operation.public or operation.parameters)
+        if reads and plain and identity.may_call(operation):
+            purpose = "control: what asking alone changes"
+            return aimed(target, operation, caller=identity, purpose=purpose)
+    return None
+
+
 def _watched(
-    target: Target, probe: Probe, looks: tuple[Probe, ...], values: Mapping[str, str]
+    target: Target,
+    probe: Probe,
+    looks: tuple[Probe, ...],
+    values: Mapping[str, str],
+    asking: Probe | None,
 ) -> Attempt:
-    """Send a write, and read before and after it."""
+    """Send a write, and read before and after it; another request is no write."""
     before = _look(target, looks, values)
+    if asking is not None:
+        target.send(asking)
     again = _look(target, looks, values)
+    # Of a listing that never stays the same, ids still tell what is added. The last
+    # that is steady is taken.
+    views = (_state,) if values else (_names, _state)
     steady = {
-        label: reading
+        label: view
         for label, reading in before.items()
-        if label in again and _state(again[label], values) == _state(reading, values)
+        for view in views
+        if label in again and view(again[label], values) == view(reading, values)
     }
     exchange = target.send(probe)
     after = _look(target, tuple(item for item in looks if item.operation in steady), {})
     changed = tuple(
         after[label].exchange
-        for label, reading in steady.items()
-        if label in after and _state(after[label], values) != _state(reading, values)
+        for label, view in steady.items()
+        if label in after and view(after[label], values) != view(before[label], values)
     )
     return Attempt(
         exchange=exchange,
-        witnesses=tuple(item.exchange for item in steady.values()),
+        witnesses=tuple(before[label].exchange for label in steady),
         changed=changed,
         blind=""
         if steady
@@ -246,7 +269,14 @@ def _watched(
 
 
 def _state(reading: Reading, values: Mapping[str, str]) -> object:
+    """Return all that a reading says of what is watched."""
     return reading.found, about(reading.document(), values.values())
+
+
+def _names(reading: Reading, values: Mapping[str, str]) -> object:
+    """Return only the ids in what is watched."""
+    found, document = reading.found, about(reading.document(), values.values())
+    return found, sorted(identifiers(document))
 
 
 def _look(

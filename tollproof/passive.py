@@ -60,13 +60,6 @@ def verdicts(parts: Iterable[Tallies]) -> dict[str, Verdict]:
     return {name: _verdict(tally) for name, tally in whole.items()}
 
 
-def sweep(
-    exchanges: Iterable[Exchange], judges: Mapping[str, Judge]
-) -> dict[str, Verdict]:
-    """Show every answered exchange to every judge and return a verdict for each."""
-    return verdicts([tallied(exchanges, judges)])
-
-
 def _enter(tally: Tally, exchange: Exchange, verdict: Verdict) -> None:
     outcome = verdict.outcome
     tally.outcomes[outcome] = tally.outcomes.get(outcome, 0) + 1

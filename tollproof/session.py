@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tollproof.cases import NONE, Case, Selection
+from tollproof.common import is_possible
 from tollproof.deployment import Deployment
 from tollproof.errors import ArtefactRefused, UsageError
 from tollproof.folder import forget_former, make_room, restore
@@ -385,7 +386,8 @@ def open_session(option: Any, worker: str) -> Session:
             former = read_run(Path(option.tollproof_compare))
         make_room(folder)
     progress = Progress.of(option.tollproof_progress, sys.stdout)
-    processes = min(option.tollproof_workers, profile.consent.budget.concurrency)
+    asked = option.tollproof_workers if is_possible() else 1
+    processes = min(asked, profile.consent.budget.concurrency)
     journal = Lines(folder / JOURNAL / f"{worker or MAIN}.jsonl")
     deployment = open_deployment(
         profile,

@@ -20,7 +20,6 @@ from tollproof.common import Common, Place
 from tollproof.forks import Fork, Say, can_fork, some_speak
 from tollproof.model import Result, from_json, to_json
 from tollproof.pytest_plugin.judging import direct_arguments, judged, judges_of
-from tollproof.redaction import Credential
 from tollproof.session import MAIN, Part, Session
 
 #: Seconds that a process has to remove what it has created, when the run is ended.
@@ -90,6 +89,7 @@ class Spread:
                     fork.interrupt()
             while some_speak(self._probing, until=deadline):
                 self._listen(told)
+            self._session.deployment.client.catch_up()
 
     def tally_ahead(self) -> None:
         """Have the exchanges of this process tallied while it does the rest."""
@@ -129,15 +129,6 @@ class Spread:
                         item = self._groups[group][place]
                         told(item, from_json(Result, result), True)
                         self.told.add(item)
-                    case ["learnt", label, value, prefix, kind]:
-                        self._session.redactor.add(
-                            Credential(
-                                label=label,
-                                value=value,
-                                public_prefix=prefix,
-                                kind=kind,
-                            )
-                        )
                     case ["probed"]:
                         self._probing.remove(fork)
                     case ["tallied", name, part]:
@@ -145,9 +136,8 @@ class Spread:
 
     def _work(self, name: str, tell: Say) -> None:
         """Run items in a forked process, then tally the exchanges that it has had."""
-        session, learnt = self._session, list[Credential]()
+        session = self._session
         session.begin_anew(name)
-        session.redactor.tell = learnt.append
         places = {
             item: (number, place)
             for number, group in enumerate(self._groups)
@@ -157,21 +147,11 @@ class Spread:
             for item in self._taken():
                 result = _result(item, session)
                 session.keep(result)
-                self._pass_on(learnt, tell)
                 tell(_line("result", *places[item], result))
         finally:
             session.tidy_worker()
-        self._pass_on(learnt, tell)
         tell(_line("probed"))
         self._tally(name, session.journal.written, tell)
-
-    def _pass_on(self, learnt: list[Credential], tell: Say) -> None:
-        """Tell of keys and tokens that were made: they may be in logs and stores."""
-        while learnt:
-            one = learnt.pop()
-            if not one.derived:
-                made = one.label, one.value, one.public_prefix, one.kind
-                tell(_line("learnt", *made))
 
     def _tally(self, name: str, count: int, tell: Say) -> None:
         session = self._session
