@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploying import ALPHA, KEY, profile_text
+from tests.deploying import ALPHA, KEY, identity, profile_text
 from tests.guarded import OPERATIONS, PROMISES, guarded
 from tests.processes import Finished, environment, plain_pytest, pytest_run, tollproof
 from tests.servers import Server
@@ -87,6 +87,68 @@ def test_two_processes_come_to_the_same_verdicts(
     assert set(both.left_out) == set(alone.left_out)
     names = {path.name for path in (tmp_path / "out" / "journal").iterdir()}
     assert {"gw0.jsonl", "gw1.jsonl"} <= names
+
+
+APART = """
+import os
+from pathlib import Path
+from tollproof.declare import check, passed
+from tollproof.model import Severity
+from tollproof.references import CWE
+
+def declared(slug):
+    return check(
+        id=f"mine.{slug}", title="One", severity=Severity.LOW,
+        references=(CWE(287),), remediation="None.",
+    )
+
+def noted(cell):
+    with Path("ran").open("a") as file:
+        file.write(f"{cell.label}: {os.getpid()}\\n")
+    return passed("done")
+
+@declared("one")
+def test_one(target, denied_cell):
+    \"\"\"It writes.\"\"\"
+    return noted(denied_cell)
+
+@declared("two")
+def test_two(target, denied_cell):
+    \"\"\"It looks what the write has done, which it may have done but once.\"\"\"
+    return noted(denied_cell)
+"""
+
+
+@pytest.mark.parametrize("how", ["forked", "xdist"])
+def test_what_rests_on_one_write_is_run_by_one_process(
+    server: Server, tmp_path: Path, how: str
+) -> None:
+    """Of two that write the second would find what the first has left."""
+    reader = identity("beta", 'grants = ["GET /things"]')
+    many = "".join(
+        f'[[target.operations]]\nmethod = "GET"\npath = "/things/{name}"\n'
+        for name in "abcdefgh"
+    )
+    text = profile_text(server.origin, OPERATIONS, many, ALPHA, reader, PROMISES)
+    profile = written(tmp_path, "profile.toml", text)
+    suite = written(tmp_path, "s/test_apart.py", APART).parent
+    if how == "forked":
+        finished = tollproof(
+            *("gate", profile, "--suite", suite, "--check", "mine.*"),
+            *("--output", "out", "--workers", "3"),
+            cwd=tmp_path,
+        )
+    else:
+        finished = pytest_run(
+            *(str(suite), *options(profile, tmp_path / "out"), "-n3"), cwd=tmp_path
+        )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    ran = [line.split(": ") for line in (tmp_path / "ran").read_text().splitlines()]
+    cells = {cell for cell, _ in ran}
+    assert len(cells) >= 8
+    assert len(ran) == 2 * len(cells)
+    assert len({(cell, process) for cell, process in ran}) == len(cells)
+    assert len({process for _, process in ran}) > 1
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])

@@ -212,6 +212,8 @@ def _observe(trial: Trial, suites: tuple[str, ...]) -> Observation:
             command="tollproof prove",
             only=way.suites,
             progress="silent",
+            # A gate has several where it can; what they do not share must hide nothing.
+            workers=2,
             formats=("json",),
         )
         code = running.run_silently(request, seconds=PATIENCE)

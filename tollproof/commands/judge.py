@@ -79,7 +79,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--workers",
             type=click.IntRange(1, 64),
-            help="Processes to spread the checks over.  [default: for a gate as many "
+            help="Processes to spread the checks over, on Linux.  [default: for a gate as many "
             "as there are processors, at most 4; else 1]",
         ),
         click.option(

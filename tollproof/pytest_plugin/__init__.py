@@ -32,6 +32,7 @@ from tollproof.pytest_plugin.items import (
     case_of,
     is_direct,
     is_partial,
+    kin,
     refuse_collisions,
     refuse_unknown,
     spec_for,
@@ -119,6 +120,11 @@ def pytest_configure(config: pytest.Config) -> None:
             f"nothing could be judged: {visible(str(error))}", returncode=NOTHING_JUDGED
         )
     config.stash[SESSION] = session
+    # What is of one kin stays in one process of xdist's, too.
+    if worker_id(config):
+        config.option.loadgroup = True
+    elif config.getoption("dist", default="") == "load":
+        config.option.dist = "loadgroup"
     # A run makes values by the thousand and no cycles to speak of: looking for those
     # every 700 values takes a tenth of a gate's time.
     gc.set_threshold(_YOUNG, 20, 20)
@@ -204,6 +210,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
             tier=spec.tier.value,
         )
     )
+    if worker_id(item.config):
+        item.add_marker(pytest.mark.xdist_group(kin(item)))
     item.extra_keyword_matches.update({spec.id, spec.suite, *spec.aliases})
     item.extra_keyword_matches.update(item.label for item in spec.references)
 
@@ -364,7 +372,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     # xdist's controller collects nothing; these checks need the target to themselves,
     # or all of the journals, so they run here, after the last worker's last line.
     state.deployment.touch(*state.deployment.identities)
+    collected = session.testscollected
     session.perform_collect()
+    session.testscollected = collected  # by the workers; here there may be none left
     items = session.items
     for item, following in zip(items, [*items[1:], None], strict=False):
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tollproof.access import Cell
 from tollproof.cases import PASSIVE, SUBJECTS, WHOLE, Case, Selection
 from tollproof.declare import spec_of
 from tollproof.errors import CatalogueError
@@ -104,6 +105,18 @@ def turn(item: pytest.Item) -> Turn:
     if spec.impact is Impact.LOAD:
         return Turn.MEASURED
     return Turn.UNDISTURBED if spec.impact is Impact.LIFECYCLE else Turn.ANY
+
+
+def kin(item: pytest.Item) -> str:
+    """Name what one process is to run together with this.
+
+    All about a cell of the access matrix rests on one write, whose effect may come but
+    once. What another check finds out may be asked again, but need not be.
+    """
+    spec, case = item.stash[CASE]
+    cells = (value for value in case.arguments.values() if isinstance(value, Cell))
+    cell = next(cells, None)
+    return spec.id if cell is None else cell.label
 
 
 def is_passive(item: pytest.Item) -> bool:

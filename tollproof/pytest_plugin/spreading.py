@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from itertools import groupby
 
 import pytest
 
 from tollproof.common import Common, Place
 from tollproof.forks import Fork, Say, can_fork, some_speak
 from tollproof.model import Result, from_json, to_json
+from tollproof.pytest_plugin.items import kin
 from tollproof.pytest_plugin.judging import direct_arguments, judged, judges_of
 from tollproof.session import MAIN, Part, Session
 
@@ -174,12 +174,11 @@ def _line(*what: object) -> str:
 
 
 def _groups(items: Items) -> list[Items]:
-    """Return the items of each check, in order: what they find out is asked once."""
-    return [list(group) for _, group in groupby(items, key=_function)]
-
-
-def _function(item: pytest.Function) -> object:
-    return item.function
+    """Return the items that one process is to run, in order of the first of each."""
+    groups: dict[str, list[pytest.Function]] = {}
+    for item in items:
+        groups.setdefault(kin(item), []).append(item)
+    return [*groups.values()]
 
 
 def _result(item: pytest.Function, session: Session) -> Result:
