@@ -79,8 +79,8 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--workers",
             type=click.IntRange(1, 64),
-            help="Processes to spread the checks over, on Linux.  [default: for a gate as many "
-            "as there are processors, at most 4; else 1]",
+            help="Processes to spread the checks over, on Linux.  [default: for a gate "
+            "as many as there are processors, at most 4; else 1]",
         ),
         click.option(
             "--consent-to-production",
